@@ -1,0 +1,56 @@
+# Two commands do everything: `make demo` and `make test`. `make help` lists the rest.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONPATH := $(CURDIR)
+
+.DEFAULT_GOAL := help
+
+help: ## list the tasks
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(VENV)/.stamp ## create .venv from the hashed lock, and see that ffmpeg is there
+$(VENV)/.stamp: requirements/dev.lock scripts/ensure_ffmpeg.sh
+	test -x $(PY) || python3 -m venv $(VENV)
+	$(PY) -m pip install --quiet --require-hashes --no-deps -r requirements/bootstrap.lock
+	$(BIN)/uv pip sync --quiet --require-hashes --python $(PY) requirements/dev.lock
+	bash scripts/ensure_ffmpeg.sh
+	touch $@
+
+demo: setup ## start the local cloud and make two videos into out/
+	$(PY) -m local.demo
+
+up: setup ## start the local cloud and keep it running (ARGS="--base-gen 2")
+	$(PY) -m local.up $(ARGS)
+
+test: setup ## all tests that need no GPU
+	$(PY) -m pytest $(ARGS)
+
+unit: setup ## the quick tests only
+	$(PY) -m pytest tests/unit $(ARGS)
+
+e2e: setup ## the whole local cloud, all toggles
+	$(PY) -m pytest tests/e2e $(ARGS)
+
+check: setup ## lint, format, types, import rules, file sizes, secrets
+	ruff check .
+	ruff format --check .
+	mypy .
+	lint-imports
+	$(PY) scripts/file_size.py
+	$(PY) scripts/secrets_scan.py
+
+format: setup ## format and fix what can be fixed
+	ruff format .
+	ruff check --fix .
+
+lock: ## renew the lock files (names no registry host)
+	$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --python-version 3.11 --all-extras pyproject.toml -o requirements/dev.lock
+	for e in worker orchestrator; do $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --python-version 3.11 --extra $$e -c requirements/dev.lock pyproject.toml -o requirements/$$e.lock; done
+
+clean: ## remove what the tasks made
+	rm -rf out .local $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+.PHONY: help setup demo up test unit e2e check format lock clean
