@@ -1,4 +1,7 @@
-"""Fails when a tracked file seems to hold a secret (detect-secrets; false alarms carry `pragma: allowlist secret`)."""
+"""Fails when a file of the repository seems to hold a secret.
+
+detect-secrets finds them; a false alarm carries `pragma: allowlist secret`.
+"""
 
 import subprocess
 import sys

@@ -142,8 +142,8 @@ def to_wire(error: BaseException, *, stage: str | None = None) -> str:
 def from_wire(text: object, *, stage: str | None = None) -> ErrorBody:
     """What RunPod holds as the `error` of a failed job, as our form. Never raises.
 
-    Three kinds arrive: our own JSON; the SDK's JSON of an escaped exception (`error_type`, ...); free text of the
-    platform. The last two are `internal`: they say that our own handling has a hole.
+    Three kinds arrive: our own JSON; the SDK's JSON of an escaped exception (`error_type`, ...); free text of
+    the platform. The last two are `internal`: they say that our own handling has a hole.
     """
     try:
         data = json.loads(text) if isinstance(text, str) else text

@@ -1,0 +1,74 @@
+"""Artifacts in S3, and the manifest that a stage writes last: its existence means that the stage is done."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from shared.contracts.vocabulary import CONTRACT_VERSION, Frozen, Sha256, Stage
+
+Digest = Annotated[Sha256, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,300}$")]
+
+
+class Artifact(Frozen):
+    """An object in S3, verified by sha256 on every read."""
+
+    key: Key
+    sha256: Digest
+    bytes: int = Field(ge=0)
+    media_type: str
+    shape: tuple[int, ...] | None = None
+    """Of a latent: video [1, 128, (F-1)/8+1, H/32, W/32], audio [1, 8, L, 16]."""
+    dtype: str | None = None
+    width: int | None = None
+    height: int | None = None
+    frames: int | None = None
+    fps: int | None = None
+    seconds: float | None = None
+
+
+class Manifest(Frozen):
+    """What a stage made, and of what. Small JSON, written once, after all its artifacts."""
+
+    contract_version: int = CONTRACT_VERSION
+    stage: Stage
+    stage_key: Digest
+    attempt_id: str
+    created_at: datetime
+    artifacts: dict[str, Artifact]
+    """By role: video_latent, audio_latent, conditioning, image, video, poster."""
+    params: dict[str, Any]
+    """The stage's parameters (design section 4 words); never the prompt, only its sha256."""
+    recipe: dict[str, Any]
+    models: dict[str, str]
+    """File name -> sha256, or `repo@revision` where no hash is known."""
+    timings: dict[str, float] = Field(default_factory=dict)
+    """Seconds by phase: fetch, execute, deliver, upload, total."""
+    versions: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _has_an_ending(self) -> Self:
+        if not ({"video", "video_latent"} & self.artifacts.keys()):
+            raise ValueError("a manifest names a video or a video_latent")
+        return self
+
+
+def manifest_key(stage: Stage, stage_key: str) -> str:
+    return f"manifests/{stage}/{stage_key}.json"
+
+
+def latent_key(stage_key: str, name: str) -> str:
+    return f"latents/{stage_key}/{name}.safetensors"
+
+
+def video_key(stage_key: str) -> str:
+    return f"videos/{stage_key}.mp4"
+
+
+def poster_key(stage_key: str) -> str:
+    return f"videos/{stage_key}.jpg"
+
+
+def input_key(sha256: str) -> str:
+    return f"inputs/{sha256}"

@@ -1,0 +1,59 @@
+"""The words of the product, as types. One word per thing; see docs/glossary.md."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+CONTRACT_VERSION = 1
+"""Raised whenever the meaning of a stage input, a manifest or a `stage_key` changes."""
+
+
+class Stage(StrEnum):
+    BASE_GEN = "base_gen"
+    SPATIAL_UPSCALE = "spatial_upscale"
+    TEMPORAL_UPSCALE = "temporal_upscale"
+
+
+class Quality(StrEnum):
+    FAST = "fast"
+    PRO = "pro"
+
+
+class Resolution(StrEnum):
+    """What is delivered and paid for. `draft` is for debugging and tests; settings keep it off."""
+
+    HD = "720p"
+    FULL_HD = "1080p"
+    DRAFT = "draft"
+
+
+class Precision(StrEnum):
+    FP8 = "fp8"
+    FULL = "full"
+
+
+class Camera(StrEnum):
+    """Camera-motion LoRA; `none` loads none. `static` is a LoRA too: it holds the camera still."""
+
+    STATIC = "static"
+    DOLLY_IN = "dolly_in"
+    DOLLY_OUT = "dolly_out"
+    DOLLY_LEFT = "dolly_left"
+    DOLLY_RIGHT = "dolly_right"
+    JIB_UP = "jib_up"
+    JIB_DOWN = "jib_down"
+    NONE = "none"
+
+
+Ending = Literal["latents", "video"]
+"""How a stage ends: the last stage of a plan decodes to a video, every other one hands over latents."""
+
+Sha256 = str
+"""64 lower-case hex digits."""
+
+
+class Frozen(BaseModel):
+    """Strict, immutable, and closed: an unknown field is an error, never ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
