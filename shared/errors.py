@@ -15,9 +15,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-UserCode = Literal[
-    "invalid_input", "input_unreachable", "input_too_large", "input_not_media", "idempotency_conflict"
-]
+UserCode = Literal["invalid_input", "input_unreachable", "input_too_large", "input_not_media", "idempotency_conflict"]
 TransientCode = Literal[
     "storage_unavailable",
     "comfy_unreachable",
@@ -55,9 +53,7 @@ class MivoError(Exception):
 
     def __init__(self, code: ErrorCode, message: str, *, stage: str | None = None, **detail: Any) -> None:
         if self.codes and code not in self.codes:
-            raise ValueError(
-                f"{type(self).__name__} does not know the code {code!r}; use one of {self.codes}"
-            )
+            raise ValueError(f"{type(self).__name__} does not know the code {code!r}; use one of {self.codes}")
         super().__init__(code, message)
         self.code: ErrorCode = code
         self.message = message
@@ -150,6 +146,4 @@ def from_wire(text: object, *, stage: str | None = None) -> ErrorBody:
         return ErrorBody.model_validate(data)
     except (ValueError, ValidationError):
         said = text if isinstance(text, str) else json.dumps(text, default=str)
-        return ErrorBody(
-            code="internal", message=f"unreadable error: {said[:300]}", retryable=False, stage=stage
-        )
+        return ErrorBody(code="internal", message=f"unreadable error: {said[:300]}", retryable=False, stage=stage)

@@ -1,0 +1,168 @@
+"""Request -> plan: the ordered stages of one generation, fully specified before anything runs. Pure.
+
+The only place that knows the order of the stages.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SerializeAsAny
+
+from shared import durations, geometry
+from shared.contracts import keys
+from shared.contracts.artifact import Artifact, Manifest
+from shared.contracts.request import GenerationRequest
+from shared.contracts.stage import (
+    AttemptId,
+    BaseGenInput,
+    BaseGenParams,
+    SpatialUpscaleParams,
+    StageInput,
+    StageParams,
+    TemporalUpscaleParams,
+)
+from shared.contracts.vocabulary import Ending, Frozen, Stage
+from shared.errors import UserError
+
+
+class _StagePlan(Frozen):
+    params: SerializeAsAny[StageParams]
+    estimated_seconds: float
+    """GPU seconds on an H100; an estimate."""
+    deadline_seconds: int
+    """Seconds of execution after which a run is stopped."""
+
+
+class BaseGenPlan(_StagePlan):
+    stage: Literal[Stage.BASE_GEN] = Stage.BASE_GEN
+    params: BaseGenParams
+
+
+class SpatialUpscalePlan(_StagePlan):
+    stage: Literal[Stage.SPATIAL_UPSCALE] = Stage.SPATIAL_UPSCALE
+    params: SpatialUpscaleParams
+
+
+class TemporalUpscalePlan(_StagePlan):
+    stage: Literal[Stage.TEMPORAL_UPSCALE] = Stage.TEMPORAL_UPSCALE
+    params: TemporalUpscaleParams
+
+
+StagePlan = Annotated[BaseGenPlan | SpatialUpscalePlan | TemporalUpscalePlan, Field(discriminator="stage")]
+
+
+class Delivery(Frozen):
+    """What the video will be, exactly."""
+
+    width: int
+    height: int
+    frames: int
+    fps: int
+    seconds: int
+
+
+class Plan(Frozen):
+    stages: tuple[StagePlan, ...] = Field(min_length=1)
+    delivers: Delivery
+    seed: int
+
+    @property
+    def order(self) -> tuple[Stage, ...]:
+        return tuple(step.stage for step in self.stages)
+
+    @property
+    def estimated_seconds(self) -> float:
+        return round(sum(step.estimated_seconds for step in self.stages), 1)
+
+    def of(self, stage: Stage) -> StagePlan:
+        """The plan of one stage; KeyError when the plan has no such stage."""
+        return {step.stage: step for step in self.stages}[stage]
+
+    def next_after(self, stage: Stage) -> Stage | None:
+        following = self.order[self.order.index(stage) + 1 :]
+        return following[0] if following else None
+
+    def before(self, stage: Stage) -> Stage | None:
+        index = self.order.index(stage)
+        return self.order[index - 1] if index else None
+
+
+def order_of(request: GenerationRequest) -> tuple[Stage, ...]:
+    """The stages that a request needs, in order."""
+    stages = [Stage.BASE_GEN]
+    if request.spatial_upscale or request.detailer:
+        stages.append(Stage.SPATIAL_UPSCALE)
+    if request.temporal_upscale:
+        stages.append(Stage.TEMPORAL_UPSCALE)
+    return tuple(stages)
+
+
+def _refuse_what_is_not_built(request: GenerationRequest) -> None:
+    if request.control is not None:
+        raise UserError("invalid_input", "depth, canny and pose control are not available yet", field="control")
+    if request.detailer:
+        raise UserError("invalid_input", "the detailer is not available yet; send false", field="detailer")
+
+
+def make_plan(request: GenerationRequest, *, seed: int) -> Plan:
+    """The plan of a request; the same request and seed give the same plan. UserError for what cannot be planned."""
+    _refuse_what_is_not_built(request)
+    order = order_of(request)
+    clip = geometry.clip(request.duration)
+    delivered = clip.doubled() if request.temporal_upscale else clip
+    size = geometry.tier(request.resolution, half=False).deliver
+    return Plan(
+        stages=tuple(_stage_plan(request, stage, seed=seed, last=stage is order[-1]) for stage in order),
+        delivers=Delivery(
+            width=size.width,
+            height=size.height,
+            frames=delivered.deliver,
+            fps=delivered.fps,
+            seconds=delivered.seconds,
+        ),
+        seed=seed,
+    )
+
+
+def _stage_plan(request: GenerationRequest, stage: Stage, *, seed: int, last: bool) -> StagePlan:
+    ending: Ending = "video" if last else "latents"
+    common = {"resolution": request.resolution, "duration": request.duration, "ending": ending}
+    sampled = {"quality": request.quality, "precision": request.precision, "camera": request.camera, "seed": seed}
+    estimated = durations.estimate(
+        stage,
+        quality=request.quality,
+        resolution=request.resolution,
+        duration=request.duration,
+        two_pass=request.spatial_upscale,
+        steps=request.steps,
+        decodes=last,
+    )
+    times = {"estimated_seconds": estimated, "deadline_seconds": durations.deadline(estimated)}
+    if stage is Stage.TEMPORAL_UPSCALE:
+        return TemporalUpscalePlan.model_validate({"params": common, **times})
+    if stage is Stage.SPATIAL_UPSCALE:
+        return SpatialUpscalePlan.model_validate({"params": {**common, **sampled}, **times})
+    own = {"prompt": request.prompt, "steps": request.steps, "half_resolution": request.spatial_upscale}
+    return BaseGenPlan.model_validate({"params": {**common, **sampled, **own}, **times})
+
+
+def stage_input(
+    step: StagePlan,
+    *,
+    attempt_id: AttemptId,
+    generation_id: str,
+    image: Artifact | None,
+    upstream: Manifest | None,
+) -> StageInput:
+    """The input of one stage run: the plan's params, and the artifacts of the stage before it."""
+    if isinstance(step, BaseGenPlan):
+        params = step.params.model_dump()
+        return BaseGenInput(**params, attempt_id=attempt_id, generation_id=generation_id, image=image)
+    if upstream is None:
+        raise ValueError(f"{step.stage} needs the manifest of the stage before it")
+    return keys.after(
+        upstream,
+        step.stage,
+        ending=step.params.ending,
+        attempt_id=attempt_id,
+        generation_id=generation_id,
+    )

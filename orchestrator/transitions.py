@@ -1,0 +1,262 @@
+"""(state, event) -> (state, effects): retries, repair, deadlines and cancel, all of it here. Pure.
+
+A generation has one live stage run at a time. Every event about that run comes with a `View` of the rows as they
+stand under the lock; the answer is a `Step`: the new states and what to do next. Whoever calls this writes the
+states and defers the effects in one transaction, so a crash between two steps loses nothing.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shared.contracts.artifact import Manifest
+from shared.contracts.vocabulary import Stage
+from shared.errors import ErrorBody, UpstreamError, family_of
+
+
+class GenerationState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+    @property
+    def final(self) -> bool:
+        return self in {self.SUCCEEDED, self.FAILED, self.CANCELED}
+
+
+class RunState(StrEnum):
+    PENDING = "pending"
+    SUBMITTED = "submitted"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    LOST = "lost"
+    TIMED_OUT = "timed_out"
+    CANCELED = "canceled"
+
+    @property
+    def final(self) -> bool:
+        return self not in {self.PENDING, self.SUBMITTED, self.RUNNING}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How often a code is tried again, and the first and longest wait in seconds (doubling, with jitter)."""
+
+    retries: int
+    wait: float = 0.0
+    longest: float = 60.0
+
+
+MAX_ATTEMPTS = 3
+"""Attempts of one stage, whatever the codes were."""
+
+_NEVER = Rule(retries=0)
+RETRIES: dict[str, Rule] = {
+    # yours to fix
+    "invalid_input": _NEVER,
+    "input_unreachable": _NEVER,
+    "input_too_large": _NEVER,
+    "input_not_media": _NEVER,
+    "idempotency_conflict": _NEVER,
+    # the same run may work again
+    "storage_unavailable": Rule(retries=2, wait=5),
+    "comfy_unreachable": Rule(retries=2, wait=2),
+    "comfy_crashed": Rule(retries=2, wait=2),
+    "connection_lost": Rule(retries=2, wait=2),
+    "worker_lost": Rule(retries=2, wait=0),
+    "execution_timeout": Rule(retries=1, wait=0),
+    "runpod_unavailable": Rule(retries=2, wait=10),
+    # once more on a fresh worker
+    "out_of_memory": Rule(retries=1, wait=0),
+    # not this stage but the one before it
+    "artifact_missing": Rule(retries=1, wait=0),
+    "artifact_corrupt": Rule(retries=1, wait=0),
+    # a retry would burn money
+    "graph_rejected": _NEVER,
+    "model_missing": _NEVER,
+    "contract_mismatch": _NEVER,
+    "bad_output": _NEVER,
+    "internal": _NEVER,
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """The rows as they stand."""
+
+    generation: GenerationState
+    order: tuple[Stage, ...]
+    stage: Stage
+    run: RunState
+    runpod_id: str | None
+    attempts: dict[Stage, int]
+    """Runs of each stage so far, this one included."""
+    codes: tuple[str, ...] = ()
+    """Error codes of this stage's earlier runs."""
+    repaired: bool = False
+    """An earlier stage has been re-run for this one already."""
+
+
+# events
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """RunPod took the run and gave it an id."""
+
+    runpod_id: str
+
+
+@dataclass(frozen=True)
+class Started:
+    """A worker has it."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The manifest stands in S3: the stage is done, whoever said so."""
+
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The run ended without a manifest."""
+
+    error: ErrorBody
+    state: RunState = RunState.FAILED
+
+
+@dataclass(frozen=True)
+class CancelAsked:
+    """The user wants it to stop."""
+
+
+@dataclass(frozen=True)
+class Canceled:
+    """RunPod says that the run was canceled."""
+
+
+Event = Submitted | Started | Finished | Failed | CancelAsked | Canceled
+
+# effects
+
+
+@dataclass(frozen=True)
+class StartRun:
+    """Insert a stage run and defer its submit after `wait` seconds (before jitter)."""
+
+    stage: Stage
+    attempt: int
+    wait: float = 0.0
+    repair: bool = False
+    """Remove the stage's manifest first: its artifacts are gone or damaged."""
+    fresh_worker: bool = False
+
+
+@dataclass(frozen=True)
+class CancelRun:
+    """Tell RunPod to stop this run."""
+
+    runpod_id: str
+
+
+@dataclass(frozen=True)
+class Announce:
+    """The generation is final: record credits, tell followers, deliver the webhook."""
+
+    refund: bool
+
+
+Effect = StartRun | CancelRun | Announce
+
+
+@dataclass(frozen=True)
+class Step:
+    generation: GenerationState
+    run: RunState
+    effects: tuple[Effect, ...] = ()
+    error: ErrorBody | None = None
+    """Why the generation failed, when it did."""
+
+
+def step(view: View, event: Event) -> Step:
+    """What follows from an event. Events about a final run or generation change nothing."""
+    if isinstance(event, CancelAsked):
+        return _cancel(view)
+    if view.run.final:
+        if isinstance(event, Submitted) and view.run is RunState.CANCELED:
+            # the submit was under way while the user canceled: the run exists at RunPod after all
+            return Step(view.generation, view.run, (CancelRun(event.runpod_id),))
+        return Step(view.generation, view.run)
+    if view.generation.final:
+        return Step(view.generation, RunState.CANCELED)
+    return _live(view, event)
+
+
+def _live(view: View, event: Submitted | Started | Finished | Failed | Canceled) -> Step:
+    match event:
+        case Submitted():
+            state = RunState.SUBMITTED if view.run is RunState.PENDING else view.run
+            return Step(GenerationState.RUNNING, state)
+        case Started():
+            return Step(GenerationState.RUNNING, RunState.RUNNING)
+        case Finished():
+            return _finished(view)
+        case Failed():
+            return _failed(view, event.error, event.state)
+        case Canceled():
+            # a user's cancel has made the run final already, so this one comes from elsewhere
+            return _failed(view, _worker_lost(view.stage), RunState.LOST)
+
+
+def _worker_lost(stage: Stage) -> ErrorBody:
+    return ErrorBody(
+        code="worker_lost", message="RunPod canceled a run that nobody canceled", retryable=True, stage=stage
+    )
+
+
+def _cancel(view: View) -> Step:
+    if view.generation.final:
+        return Step(view.generation, view.run)
+    stop = (CancelRun(view.runpod_id),) if view.runpod_id and not view.run.final else ()
+    run = view.run if view.run.final else RunState.CANCELED
+    return Step(GenerationState.CANCELED, run, (*stop, Announce(refund=True)))
+
+
+def _finished(view: View) -> Step:
+    following = view.order[view.order.index(view.stage) + 1 :]
+    if not following:
+        return Step(GenerationState.SUCCEEDED, RunState.SUCCEEDED, (Announce(refund=False),))
+    stage = following[0]
+    attempt = view.attempts.get(stage, 0) + 1
+    return Step(GenerationState.RUNNING, RunState.SUCCEEDED, (StartRun(stage, attempt),))
+
+
+def _failed(view: View, error: ErrorBody, state: RunState) -> Step:
+    rule = RETRIES[error.code]
+    attempts = view.attempts[view.stage]
+    tried = view.codes.count(error.code)
+    if issubclass(family_of(error.code), UpstreamError):
+        return _repair(view, error, state)
+    if tried < rule.retries and attempts < MAX_ATTEMPTS:
+        wait = min(rule.wait * 2**tried, rule.longest)
+        again = StartRun(view.stage, attempts + 1, wait, fresh_worker=error.code == "out_of_memory")
+        return Step(GenerationState.RUNNING, state, (again,))
+    return _give_up(error, state)
+
+
+def _repair(view: View, error: ErrorBody, state: RunState) -> Step:
+    """Re-run the stage that made the artifact, once. An input of the user cannot be made again."""
+    index = view.order.index(view.stage)
+    if view.repaired or index == 0:
+        return _give_up(error, state)
+    maker = view.order[index - 1]
+    again = StartRun(maker, view.attempts.get(maker, 0) + 1, repair=True)
+    return Step(GenerationState.RUNNING, state, (again,))
+
+
+def _give_up(error: ErrorBody, state: RunState) -> Step:
+    return Step(GenerationState.FAILED, state, (Announce(refund=True),), error)

@@ -1,0 +1,161 @@
+"""What the user may ask for. Strict: unknown or out-of-scope fields are refused, nothing is silently replaced."""
+
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AliasChoices,
+    Field,
+    HttpUrl,
+    StrictBool,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from shared import geometry
+from shared.contracts.stage import Prompt, Seed
+from shared.contracts.vocabulary import Camera, Frozen, Precision, Quality, Resolution
+from shared.recipes import MAX_STEPS, MIN_STEPS
+
+MAX_METADATA = 2048  # bytes of JSON
+
+UploadId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+
+OUT_OF_SCOPE = {
+    "negative_prompt": "the negative prompt is a constant of the recipe",
+    "cfg": "the guidance scale is a constant of the recipe",
+    "cfg_scale": "the guidance scale is a constant of the recipe",
+    "guidance_scale": "the guidance scale is a constant of the recipe",
+    "last_frame": "a last frame is not supported; send a first image only",
+    "last_frame_url": "a last frame is not supported; send a first image only",
+    "end_image_url": "a last frame is not supported; send a first image only",
+    "width": "choose `resolution`: 720p or 1080p",
+    "height": "choose `resolution`: 720p or 1080p",
+    "fps": "24 fps, or 48 with `temporal_upscale`",
+    "num_frames": "choose `duration`: 10, 15 or 20 seconds",
+    "loras": "choose a `camera`",
+    "image_url": "use `image_urls` with one URL",
+}
+
+
+class Control(Frozen):
+    """IC-LoRA guidance by a video, or by the input image held over all frames."""
+
+    type: Literal["depth", "canny", "pose"]
+    video_url: HttpUrl | None = None
+    upload_id: UploadId | None = None
+    source: Literal["image"] | None = None
+    preprocessed: StrictBool = False
+    strength: float = Field(default=1.0, ge=0.0, le=1.0)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if sum(given is not None for given in (self.video_url, self.upload_id, self.source)) != 1:
+            raise PydanticCustomError("control_source", "name exactly one of video_url, upload_id and source: 'image'")
+        return self
+
+
+class GenerationRequest(Frozen):
+    """One video. Validation context: `allow_draft` (bool) lets the draft tier in."""
+
+    model: Literal["ltx-2", "ltx-2-t2v", "ltx-2-i2v"] = "ltx-2"
+    prompt: Prompt
+    image_urls: tuple[HttpUrl, ...] = Field(default=(), max_length=1)
+    upload_id: UploadId | None = None
+    quality: Quality = Quality.FAST
+    resolution: Resolution = Resolution.HD
+    duration: int = Field(default=10, strict=True)
+    aspect_ratio: Literal["16:9"] = "16:9"
+    camera: Camera = Field(default=Camera.STATIC, validation_alias=AliasChoices("camera", "camera_lora"))
+    spatial_upscale: StrictBool = True
+    temporal_upscale: StrictBool = False
+    detailer: StrictBool = False
+    control: Control | None = None
+    precision: Precision = Precision.FP8
+    steps: int | None = Field(default=None, strict=True, ge=MIN_STEPS, le=MAX_STEPS)
+    seed: Seed | None = None
+    early_look: StrictBool = True
+    webhook_url: HttpUrl | None = None
+    metadata: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_scope(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise PydanticCustomError("not_an_object", "send a JSON object")
+        if "camera" in data and "camera_lora" in data:
+            raise PydanticCustomError("two_cameras", "`camera_lora` is another name of `camera`; send one of them")
+        return data
+
+    @field_validator("resolution")
+    @classmethod
+    def _draft_is_allowed(cls, value: Resolution, info: ValidationInfo) -> Resolution:
+        if value is Resolution.DRAFT and not (info.context or {}).get("allow_draft"):
+            raise PydanticCustomError("draft_off", "Input should be '720p' or '1080p'")
+        return value
+
+    @field_validator("duration")
+    @classmethod
+    def _duration_is_sold(cls, value: int, info: ValidationInfo) -> int:
+        legal = geometry.durations(info.data.get("resolution", Resolution.HD))
+        if value not in legal:
+            shown = ", ".join(map(str, legal))
+            nearest = min(legal, key=lambda seconds: abs(seconds - value))
+            raise PydanticCustomError(
+                "duration", "Input should be one of {shown} (seconds)", {"shown": shown, "nearest": nearest}
+            )
+        return value
+
+    @field_validator("control")
+    @classmethod
+    def _control_fixes_the_camera(cls, value: Control | None, info: ValidationInfo) -> Control | None:
+        camera = info.data.get("camera", Camera.STATIC)
+        if value and camera not in {Camera.STATIC, Camera.NONE}:
+            raise PydanticCustomError(
+                "control_camera", "a control video already fixes the camera; send camera 'static' or 'none'"
+            )
+        has_image = info.data.get("image_urls") or info.data.get("upload_id")
+        if value and value.source == "image" and not has_image:
+            raise PydanticCustomError("control_image", "source 'image' needs an image; send image_urls or upload_id")
+        return value
+
+    @field_validator("steps")
+    @classmethod
+    def _steps_are_for_pro(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and info.data.get("quality") is Quality.FAST:
+            raise PydanticCustomError("steps_for_pro", "only pro takes a number of steps; leave it out for fast")
+        return value
+
+    @field_validator("metadata")
+    @classmethod
+    def _metadata_is_small(cls, value: dict[str, str]) -> dict[str, str]:
+        size = len(json.dumps(value, ensure_ascii=False).encode())
+        if size > MAX_METADATA:
+            raise PydanticCustomError(
+                "metadata_size",
+                "metadata takes {size} bytes as JSON; at most {limit} are allowed",
+                {"size": size, "limit": MAX_METADATA},
+            )
+        return value
+
+    @field_validator("upload_id")
+    @classmethod
+    def _one_image(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value and info.data.get("image_urls"):
+            raise PydanticCustomError("two_images", "send image_urls or upload_id, not both")
+        return value
+
+    @model_validator(mode="after")
+    def _model_name_fits(self) -> Self:
+        if self.model == "ltx-2-t2v" and self.has_image:
+            raise PydanticCustomError("model_image", "model 'ltx-2-t2v' takes no image; use 'ltx-2'")
+        if self.model == "ltx-2-i2v" and not self.has_image:
+            raise PydanticCustomError("model_image", "model 'ltx-2-i2v' needs an image; send image_urls or upload_id")
+        return self
+
+    @property
+    def has_image(self) -> bool:
+        return bool(self.image_urls) or self.upload_id is not None

@@ -1,0 +1,169 @@
+"""What a stage is asked to do (the `input` of a RunPod job) and what it answers.
+
+Each stage also works alone, for debugging, with next to nothing: `{"prompt": "..."}` for base_gen, and
+`{"manifest": "manifests/..."}` or `{"latents": "latents/..."}` for the other two.
+"""
+
+from typing import Annotated, Literal, Self
+from uuid import uuid4
+
+from pydantic import Field, StringConstraints, model_validator
+
+from shared import geometry
+from shared.contracts.artifact import Artifact, Digest, Key
+from shared.contracts.vocabulary import (
+    CONTRACT_VERSION,
+    Camera,
+    Ending,
+    Frozen,
+    Precision,
+    Quality,
+    Resolution,
+    Stage,
+)
+from shared.recipes import MAX_STEPS, MIN_STEPS
+
+MAX_SEED = 2**53 - 1  # the largest integer that JSON readers agree on
+MAX_PROMPT = 5000
+
+Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_PROMPT)]
+Seed = Annotated[int, Field(strict=True, ge=0, le=MAX_SEED)]
+AttemptId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+"""Names every file that a graph writes, so that ComfyUI's cache cannot swallow a retry."""
+
+
+def new_attempt_id() -> AttemptId:
+    return uuid4().hex
+
+
+class StageParams(Frozen):
+    """What every stage has to know."""
+
+    contract_version: Literal[1] = CONTRACT_VERSION  # type: ignore[assignment]
+    resolution: Resolution = Resolution.HD
+    duration: int = Field(default=10, strict=True, ge=1)
+    half_resolution: bool = False
+    """The latents (and the video, if there is one) are half the tier's size each way."""
+    ending: Ending = "video"
+
+    @model_validator(mode="after")
+    def _duration_is_sold(self) -> Self:
+        legal = geometry.durations(self.resolution)
+        if self.duration not in legal:
+            raise ValueError(f"duration: {self.resolution} may last {', '.join(map(str, legal))} seconds")
+        return self
+
+
+class BaseGenParams(StageParams):
+    prompt: Prompt
+    quality: Quality = Quality.FAST
+    precision: Precision = Precision.FP8
+    camera: Camera = Camera.STATIC
+    seed: Seed = 10  # the default of the reference pipelines
+    steps: int | None = Field(default=None, strict=True, ge=MIN_STEPS, le=MAX_STEPS)
+    half_resolution: bool = True
+
+    @model_validator(mode="after")
+    def _steps_are_for_pro(self) -> Self:
+        if self.steps is not None and self.quality is not Quality.PRO:
+            raise ValueError("steps: only pro samples a chosen number of steps; leave it out for fast")
+        return self
+
+
+class SpatialUpscaleParams(StageParams):
+    half_resolution: Literal[False] = False
+    quality: Quality = Quality.FAST
+    precision: Precision = Precision.FP8
+    camera: Camera = Camera.STATIC
+    seed: Seed = 10
+
+
+class TemporalUpscaleParams(StageParams):
+    ending: Literal["video"] = "video"
+
+
+class Attempt(Frozen):
+    """Who asks. Never part of a `stage_key`."""
+
+    attempt_id: AttemptId = Field(default_factory=new_attempt_id)
+    generation_id: str | None = None
+
+
+class BaseGenInput(Attempt, BaseGenParams):
+    image: Artifact | None = None
+
+
+class SpatialUpscaleInput(Attempt, SpatialUpscaleParams):
+    video_latent: Artifact
+    audio_latent: Artifact
+    conditioning: Artifact
+    image: Artifact | None = None
+
+
+class TemporalUpscaleInput(Attempt, TemporalUpscaleParams):
+    video_latent: Artifact
+    audio_latent: Artifact
+
+
+StageInput = BaseGenInput | SpatialUpscaleInput | TemporalUpscaleInput
+
+STAGE_OF: dict[type[StageInput], Stage] = {
+    BaseGenInput: Stage.BASE_GEN,
+    SpatialUpscaleInput: Stage.SPATIAL_UPSCALE,
+    TemporalUpscaleInput: Stage.TEMPORAL_UPSCALE,
+}
+INPUT_OF: dict[Stage, type[StageInput]] = {stage: kind for kind, stage in STAGE_OF.items()}
+
+
+class FromUpstream(Attempt):
+    """The hand-written form for the two later stages: go on from what an earlier stage left in S3."""
+
+    manifest: Key | None = None
+    latents: Key | None = None
+    """Key of a video latent; its manifest stands under the same stage_key."""
+    ending: Ending = "video"
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.manifest is None) == (self.latents is None):
+            raise ValueError("name either a manifest or the latents, not both")
+        return self
+
+
+class ReplyArtifact(Frozen):
+    key: Key
+    bytes: int
+
+
+class StageReply(Frozen):
+    """What a worker returns. Under 2 kB: RunPod drops large results (facts/runpod.md section 0)."""
+
+    contract_version: int = CONTRACT_VERSION
+    stage: Stage
+    stage_key: Digest
+    manifest: Key
+    reused: bool
+    """The work had been done before: nothing was rendered."""
+    artifacts: dict[str, ReplyArtifact]
+    timings: dict[str, float]
+    url: str
+    """Presigned GET of the video, else of the video latent."""
+    refresh_worker: Literal[True] | None = None
+
+
+class StageProgress(Frozen):
+    """One progress update, as RunPod shows it in `output` while the job runs."""
+
+    attempt_id: str
+    fraction: float = Field(ge=0, le=1)
+    phase: Literal["fetching", "executing", "delivering", "uploading"]
+    step: int | None = None
+    steps: int | None = None
+
+
+def stage_key_of_latents(key: str) -> str:
+    """The stage_key in a latent's key; ValueError for any other key."""
+    parts = key.split("/")
+    if len(parts) != 3 or parts[0] != "latents":
+        raise ValueError(f"{key!r} is not the key of a latent: latents/<stage_key>/<name>.safetensors")
+    return parts[1]

@@ -1,0 +1,73 @@
+"""How long a stage takes, and how long it may take. Pure.
+
+Estimated seconds on one H100 (facts/ltx2.md section 6.2; estimates from FLOPs, nothing was measured): the quote
+shows them, the deadline is built on them.
+"""
+
+from shared.contracts.vocabulary import Quality, Resolution, Stage
+from shared.recipes import DEFAULT_STEPS
+
+_DURATIONS = (10, 15, 20)
+_HD_TALLER = 1.14  # the table is for 1280x704; 1280x768 takes about 14 % more
+
+_BASE_HALF = {  # first of two passes
+    (Quality.FAST, Resolution.HD): (6, 9, 13),
+    (Quality.PRO, Resolution.HD): (28, 44, 63),
+    (Quality.FAST, Resolution.FULL_HD): (15, 26, 40),
+    (Quality.PRO, Resolution.FULL_HD): (77, 132, 198),
+}
+_BASE_FULL = {  # single pass at full size, section 6.1
+    (Quality.FAST, Resolution.HD): (37, 67, 106),
+    (Quality.PRO, Resolution.HD): (185, 337, 531),
+    (Quality.FAST, Resolution.FULL_HD): (119, 234, 383),
+    (Quality.PRO, Resolution.FULL_HD): (596, 1169, 1916),
+}
+_REFINE = {Resolution.HD: (12, 22, 34), Resolution.FULL_HD: (45, 88, 144)}
+_DECODE = {Resolution.HD: (8, 11, 15), Resolution.FULL_HD: (18, 26, 35)}
+_OVERHEAD = 4.0  # text encoding, file exchange, ffmpeg
+
+START_SECONDS = 300
+"""Cold start with 27 GB of weights from a network volume (facts/ltx2.md section 5.5), doubled."""
+
+SLOWEST = 4
+"""Slowest card that is planned for (A100, 2.2 times an H100), with a reserve of about two."""
+
+QUEUE_SECONDS = 3600
+"""How long a stage run may wait for a worker before it is given up."""
+
+
+def _of(row: tuple[int, ...], seconds: int) -> float:
+    return float(row[_DURATIONS.index(seconds)])
+
+
+def estimate(
+    stage: Stage,
+    *,
+    quality: Quality,
+    resolution: Resolution,
+    duration: int,
+    two_pass: bool,
+    steps: int | None = None,
+    decodes: bool = True,
+) -> float:
+    """Estimated GPU seconds of one stage run on an H100, without a cold start. Drafts take about a second each."""
+    if resolution is Resolution.DRAFT:
+        return float(duration)
+    decode = _of(_DECODE[resolution], duration)
+    if stage is Stage.TEMPORAL_UPSCALE:
+        return 2 * decode + _OVERHEAD
+    if stage is Stage.SPATIAL_UPSCALE:
+        work = _of(_REFINE[resolution], duration)
+    else:
+        table = _BASE_HALF if two_pass else _BASE_FULL
+        work = _of(table[quality, resolution], duration)
+        if quality is Quality.PRO:
+            work *= (steps or DEFAULT_STEPS) / DEFAULT_STEPS
+    if resolution is Resolution.HD and (two_pass or stage is Stage.SPATIAL_UPSCALE):
+        work *= _HD_TALLER
+    return round(work + (decode if decodes else 0.0) + _OVERHEAD, 1)
+
+
+def deadline(estimated: float) -> int:
+    """Seconds that a stage run may execute before it is stopped."""
+    return int(START_SECONDS + SLOWEST * estimated)
