@@ -58,17 +58,27 @@ def manifest_key(stage: Stage, stage_key: str) -> str:
     return f"manifests/{stage}/{stage_key}.json"
 
 
-def latent_key(stage_key: str, name: str) -> str:
-    return f"latents/{stage_key}/{name}.safetensors"
+def latent_key(stage_key: str, execution: str, name: str) -> str:
+    """Carries the execution: two of one stage_key must never write over each other's bytes."""
+    return f"latents/{stage_key}/{execution}/{name}.safetensors"
 
 
-def video_key(stage_key: str) -> str:
-    return f"videos/{stage_key}.mp4"
+def video_key(stage_key: str, execution: str) -> str:
+    return f"videos/{stage_key}/{execution}.mp4"
 
 
-def poster_key(stage_key: str) -> str:
-    return f"videos/{stage_key}.jpg"
+def poster_key(stage_key: str, execution: str) -> str:
+    return f"videos/{stage_key}/{execution}.jpg"
 
 
 def input_key(sha256: str) -> str:
     return f"inputs/{sha256}"
+
+
+def stage_key_of_latents(key: str) -> str:
+    """The stage_key in a latent's key; ValueError for any other key."""
+    match key.split("/"):
+        case ["latents", stage_key, _, _]:
+            return stage_key
+        case _:
+            raise ValueError(f"{key!r} is not the key of a latent: latents/<stage_key>/<execution>/<name>.safetensors")

@@ -19,6 +19,7 @@ from shared.contracts.stage import (
     TemporalUpscaleInput,
 )
 from shared.contracts.vocabulary import CONTRACT_VERSION, Camera, Precision, Quality, Stage
+from shared.errors import UserError
 
 INPUT_ROLES = ("video_latent", "audio_latent", "conditioning", "image")
 _NOT_PARAMS = {*INPUT_ROLES, *Attempt.model_fields, "contract_version", "steps"}  # steps live in the recipe
@@ -92,7 +93,8 @@ def after(
 ) -> StageInput:
     """The input of a later stage, from what the stage before it left behind.
 
-    Raises ValidationError or KeyError when the manifest does not hold what the stage needs.
+    Raises ValidationError or KeyError when the manifest does not hold what the stage needs, UserError for latents
+    that are at full size already.
     """
     params, made = upstream.params, upstream.artifacts
     common = {
@@ -108,6 +110,8 @@ def after(
         return TemporalUpscaleInput.model_validate({**common, "half_resolution": params["half_resolution"]})
     if stage is Stage.BASE_GEN:
         raise ValueError("nothing comes before base_gen")
+    if not params["half_resolution"]:
+        raise UserError("invalid_input", "these latents are at full size already; spatial_upscale doubles half ones")
     return SpatialUpscaleInput.model_validate(
         {
             **common,

@@ -1,6 +1,8 @@
 """What the user may ask for. Strict: unknown or out-of-scope fields are refused, nothing is silently replaced."""
 
 import json
+from collections.abc import Iterable
+from math import isfinite
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -17,11 +19,12 @@ from pydantic_core import PydanticCustomError
 
 from shared import geometry
 from shared.contracts.stage import Prompt, Seed
-from shared.contracts.vocabulary import Camera, Frozen, Precision, Quality, Resolution
+from shared.contracts.vocabulary import STORABLE, Camera, Frozen, Precision, Quality, Resolution
 from shared.recipes import MAX_STEPS, MIN_STEPS
 
 MAX_METADATA = 2048  # bytes of JSON
 
+Text = Annotated[str, STORABLE]
 UploadId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 
 OUT_OF_SCOPE = {
@@ -41,6 +44,11 @@ OUT_OF_SCOPE = {
 }
 
 
+def _words(legal: Iterable[object]) -> str:
+    """Legal values as pydantic itself lists them; `problems.py` reads them back."""
+    return " or ".join(f"'{value}'" for value in legal)
+
+
 class Control(Frozen):
     """IC-LoRA guidance by a video, or by the input image held over all frames."""
 
@@ -49,7 +57,7 @@ class Control(Frozen):
     upload_id: UploadId | None = None
     source: Literal["image"] | None = None
     preprocessed: StrictBool = False
-    strength: float = Field(default=1.0, ge=0.0, le=1.0)
+    strength: float = Field(default=1.0, strict=True, ge=0.0, le=1.0)
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -79,7 +87,7 @@ class GenerationRequest(Frozen):
     seed: Seed | None = None
     early_look: StrictBool = True
     webhook_url: HttpUrl | None = None
-    metadata: dict[str, str] = Field(default_factory=dict)
+    metadata: dict[Text, Text] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -87,27 +95,30 @@ class GenerationRequest(Frozen):
         if not isinstance(data, dict):
             raise PydanticCustomError("not_an_object", "send a JSON object")
         if "camera" in data and "camera_lora" in data:
-            raise PydanticCustomError("two_cameras", "`camera_lora` is another name of `camera`; send one of them")
+            raise PydanticCustomError(
+                "two_cameras", "`camera_lora` is another name of `camera`; send one of them", {"field": "camera"}
+            )
         return data
 
-    @field_validator("resolution")
+    @field_validator("resolution", mode="before")
     @classmethod
-    def _draft_is_allowed(cls, value: Resolution, info: ValidationInfo) -> Resolution:
-        if value is Resolution.DRAFT and not (info.context or {}).get("allow_draft"):
-            raise PydanticCustomError("draft_off", "Input should be '720p' or '1080p'")
+    def _resolution_is_sold(cls, value: Any, info: ValidationInfo) -> Any:
+        allowed = (info.context or {}).get("allow_draft")
+        legal = [each.value for each in Resolution if allowed or each is not Resolution.DRAFT]
+        if value not in legal:
+            raise PydanticCustomError("resolution", "Input should be {expected}", {"expected": _words(legal)})
         return value
 
-    @field_validator("duration")
+    @field_validator("duration", mode="before")
     @classmethod
-    def _duration_is_sold(cls, value: int, info: ValidationInfo) -> int:
+    def _duration_is_sold(cls, value: Any, info: ValidationInfo) -> int:
         legal = geometry.durations(info.data.get("resolution", Resolution.HD))
-        if value not in legal:
-            shown = ", ".join(map(str, legal))
-            nearest = min(legal, key=lambda seconds: abs(seconds - value))
-            raise PydanticCustomError(
-                "duration", "Input should be one of {shown} (seconds)", {"shown": shown, "nearest": nearest}
-            )
-        return value
+        if type(value) is int and value in legal:  # neither True nor 10.0 is meant, though Python finds them equal
+            return value
+        context: dict[str, Any] = {"expected": _words(legal), "shown": ", ".join(map(str, legal))}
+        if type(value) is int or (type(value) is float and isfinite(value)):
+            context["nearest"] = min(legal, key=lambda seconds: abs(seconds - value))
+        raise PydanticCustomError("duration", "Input should be one of the numbers {shown} (seconds)", context)
 
     @field_validator("control")
     @classmethod
@@ -151,9 +162,15 @@ class GenerationRequest(Frozen):
     @model_validator(mode="after")
     def _model_name_fits(self) -> Self:
         if self.model == "ltx-2-t2v" and self.has_image:
-            raise PydanticCustomError("model_image", "model 'ltx-2-t2v' takes no image; use 'ltx-2'")
+            raise PydanticCustomError(
+                "model_image", "model 'ltx-2-t2v' takes no image; use 'ltx-2'", {"field": "model", "nearest": "ltx-2"}
+            )
         if self.model == "ltx-2-i2v" and not self.has_image:
-            raise PydanticCustomError("model_image", "model 'ltx-2-i2v' needs an image; send image_urls or upload_id")
+            raise PydanticCustomError(
+                "model_image",
+                "model 'ltx-2-i2v' needs an image; send image_urls or upload_id",
+                {"field": "model", "nearest": "ltx-2"},
+            )
         return self
 
     @property

@@ -13,6 +13,7 @@ from shared import geometry
 from shared.contracts.artifact import Artifact, Digest, Key
 from shared.contracts.vocabulary import (
     CONTRACT_VERSION,
+    STORABLE,
     Camera,
     Ending,
     Frozen,
@@ -26,7 +27,7 @@ from shared.recipes import MAX_STEPS, MIN_STEPS
 MAX_SEED = 2**53 - 1  # the largest integer that JSON readers agree on
 MAX_PROMPT = 5000
 
-Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_PROMPT)]
+Prompt = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_PROMPT), STORABLE]
 Seed = Annotated[int, Field(strict=True, ge=0, le=MAX_SEED)]
 AttemptId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 """Names every file that a graph writes, so that ComfyUI's cache cannot swallow a retry."""
@@ -159,11 +160,3 @@ class StageProgress(Frozen):
     phase: Literal["fetching", "executing", "delivering", "uploading"]
     step: int | None = None
     steps: int | None = None
-
-
-def stage_key_of_latents(key: str) -> str:
-    """The stage_key in a latent's key; ValueError for any other key."""
-    parts = key.split("/")
-    if len(parts) != 3 or parts[0] != "latents":
-        raise ValueError(f"{key!r} is not the key of a latent: latents/<stage_key>/<name>.safetensors")
-    return parts[1]

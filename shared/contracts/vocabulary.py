@@ -1,9 +1,11 @@
 """The words of the product, as types. One word per thing; see docs/glossary.md."""
 
+import re
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic_core import PydanticCustomError
 
 CONTRACT_VERSION = 1
 """Raised whenever the meaning of a stage input, a manifest or a `stage_key` changes."""
@@ -51,6 +53,19 @@ Ending = Literal["latents", "video"]
 
 Sha256 = str
 """64 lower-case hex digits."""
+
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def _storable(text: str) -> str:
+    if _UNSTORABLE.search(text):
+        raise PydanticCustomError("unstorable", "may hold neither NUL characters nor lone surrogates")
+    return text
+
+
+STORABLE = AfterValidator(_storable)
+"""For text from outside. Postgres refuses NUL and lone surrogates: better said here than found there."""
 
 
 class Frozen(BaseModel):

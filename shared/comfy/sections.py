@@ -1,0 +1,80 @@
+"""Optional parts that more than one stage's graph takes. Pure: (graph, facts) -> graph.
+
+Titles of the nodes that leave the graph are the same in every stage, so that one worker reads them all.
+"""
+
+from shared import models
+from shared.comfy.graph import Graph, Link, Lora
+from shared.contracts.vocabulary import Camera
+from shared.recipes import Decode
+
+SAVE_VIDEO_LATENT = "Save video latent"
+SAVE_AUDIO_LATENT = "Save audio latent"
+SAVE_CONDITIONING = "Save text conditioning"
+SAVE_VIDEO = "Save video"
+DECODE_VIDEO = "Decode video"
+DECODE_AUDIO = "Decode sound"
+
+
+def camera(camera: Camera, strength: float | None) -> list[Lora]:
+    """The camera's LoRA, if it has one and the recipe takes it."""
+    file = models.camera_lora(camera)
+    return [] if file is None or strength is None else [Lora(f"Camera {camera}", file.name, strength)]
+
+
+def decode(
+    graph: Graph, *, video: Link, audio: Link, vae: Link, audio_vae: Link, fps: int, recipe: Decode, prefix: str
+) -> Graph:
+    """The video ending: tiled decode of both latents, joined and saved as `<prefix>_00001_.mp4`.
+
+    Frames stay uncropped here: ComfyUI's SaveVideo has no quality setting, so the worker cuts, crops and encodes.
+    """
+    graph = graph.add(
+        DECODE_VIDEO,
+        "VAEDecodeTiled",
+        samples=video,
+        vae=vae,
+        tile_size=recipe.tile_size,
+        overlap=recipe.overlap,
+        temporal_size=recipe.temporal_size,
+        temporal_overlap=recipe.temporal_overlap,
+    )
+    graph = graph.add(DECODE_AUDIO, "LTXVAudioVAEDecode", samples=audio, audio_vae=audio_vae)
+    graph = graph.add(
+        "Join frames and sound", "CreateVideo", images=Link(DECODE_VIDEO), audio=Link(DECODE_AUDIO), fps=float(fps)
+    )
+    return graph.add(
+        SAVE_VIDEO,
+        "SaveVideo",
+        video=Link("Join frames and sound"),
+        filename_prefix=prefix,
+        format="mp4",
+        codec="h264",
+    )
+
+
+def hold_image(graph: Graph, *, latent: Link, vae: Link, image: str, compression: int | None, strength: float) -> Graph:
+    """Image conditioning of a video latent in place: everything that read `latent` now reads the conditioned one.
+
+    The image comes already fitted and padded to the generated size, so that no node crops or zooms it.
+    """
+    graph = graph.add("Image", "LoadImage", image=image)
+    source = Link("Image")
+    if compression is not None:
+        graph = graph.add("Compress image", "LTXVPreprocess", image=source, img_compression=compression)
+        source = Link("Compress image")
+    return graph.insert(
+        latent,
+        "Hold image",
+        "LTXVImgToVideoInplace",
+        through="latent",
+        vae=vae,
+        image=source,
+        strength=strength,
+        bypass=False,
+    )
+
+
+def sigmas_text(sigmas: tuple[float, ...]) -> str:
+    """As ManualSigmas reads them."""
+    return ", ".join(map(str, sigmas))

@@ -1,0 +1,76 @@
+"""What a stage tells the worker: its name and how its graph is made. Each `workers/*/stage.py` defines one."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any
+from uuid import uuid4
+
+from shared.comfy.graph import Graph
+from shared.contracts.stage import StageInput
+from shared.contracts.vocabulary import Stage
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names of one execution's files as ComfyUI sees them.
+
+    Every one carries the attempt id: ComfyUI serves an identical graph from its cache and writes nothing
+    (facts/comfyui.md section 7), so a retry under the same names would find no files. The nonce is for a job that
+    RunPod delivers twice: the attempt is the same, its execution is not.
+    """
+
+    attempt_id: str
+    nonce: str = field(default_factory=lambda: uuid4().hex[:8])
+
+    @property
+    def execution(self) -> str:
+        return f"{self.attempt_id}-{self.nonce}"
+
+    @property
+    def folder(self) -> str:
+        """Below ComfyUI's input and output folders."""
+        return f"ltx2/{self.execution}"
+
+    @property
+    def video_latent(self) -> str:
+        return f"{self.folder}/video.latent"
+
+    @property
+    def audio_latent(self) -> str:
+        return f"{self.folder}/audio.latent"
+
+    @property
+    def image(self) -> str:
+        return f"{self.folder}/image.png"
+
+    @property
+    def conditioning(self) -> str:
+        """Below models/embeddings, which is mapped to input/conditioning; no sub-folders there."""
+        return f"{self.conditioning_stem}.safetensors"
+
+    @property
+    def conditioning_stem(self) -> str:
+        """As LTXVSaveConditioning wants it: it appends the type itself."""
+        return self.execution
+
+    def prefix(self, what: str) -> str:
+        """Of an output: ComfyUI appends `_00001_.<type>`."""
+        return f"{self.folder}/{what}"
+
+
+@dataclass(frozen=True)
+class StageDefinition:
+    stage: Stage
+    build: Callable[[Any, Names], Graph]
+    """(the stage's own input, names) -> graph. Pure."""
+
+    def graph(self, work: StageInput, names: Names) -> Graph:
+        return self.build(work, names)
+
+
+def template(package: str, name: str) -> Graph:
+    """A graph template of a worker's `workflows/` folder; FatalError when it is malformed."""
+    text = files(package).joinpath("workflows", f"{name}.json").read_text(encoding="utf-8")
+    return Graph.load(json.loads(text))

@@ -1,0 +1,73 @@
+"""The ComfyUI of this worker: up when a job needs it, fresh after trouble, clean after each job."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+
+from shared.comfy.client import ComfyClient
+from shared.comfy.process import ComfyProcess
+from shared.errors import FatalError, MivoError
+from shared.stage import Names
+from shared.worker.execute import CONDITIONING_FOLDER
+
+log = structlog.get_logger(__name__)
+
+SPENT = {"comfy_crashed", "comfy_unreachable", "connection_lost", "execution_timeout", "out_of_memory"}
+"""After these the process is not trusted with another job."""
+
+
+class Engine:
+    """One per worker process; concurrency 1."""
+
+    def __init__(self, process: ComfyProcess) -> None:
+        self._process = process
+        self._doubtful = False
+        self.name = "ComfyUI, not started"
+        """Version as the server tells it; goes into manifests and into the video's metadata."""
+
+    async def start(self) -> None:
+        """Up and answering, or TransientError comfy_crashed or comfy_unreachable. Also the fitness check."""
+        await self._process.start()
+        async with self._process.client() as client:
+            stats = await client.system_stats()
+        self.name = f"ComfyUI {stats['system']['comfyui_version']}"
+
+    async def close(self) -> None:
+        await self._process.stop()
+
+    @asynccontextmanager
+    async def session(self, names: Names) -> AsyncIterator[ComfyClient]:
+        """The client for one execution. Its files are removed afterwards, whatever happened.
+
+        FatalError model_missing when ComfyUI's log says that a LoRA did not fit: ComfyUI itself calls that a
+        success and renders as if there were none (facts/comfyui.md section 7).
+        """
+        if self._doubtful:
+            await self._process.restart()
+            self._doubtful = False
+        await self.start()
+        mark = self._process.mark()
+        client = self._process.client()
+        try:
+            yield client
+            ignored = self._process.warnings_since(mark)
+            if ignored:
+                raise FatalError("model_missing", f"ComfyUI passed over {len(ignored)} problems: {ignored[0]}")
+        except MivoError as error:
+            self._doubtful = self._doubtful or error.code in SPENT
+            raise
+        finally:
+            self._doubtful = self._doubtful or client.stuck
+            await client.aclose()
+            await asyncio.to_thread(self._sweep, names)
+
+    def _sweep(self, names: Names) -> None:
+        base = self._process.base_dir
+        if base is None:
+            return  # somebody else's server; its files are not ours to remove
+        for kind in ("input", "output"):
+            shutil.rmtree(base / kind / names.folder, ignore_errors=True)
+        (base / "input" / CONDITIONING_FOLDER / names.conditioning).unlink(missing_ok=True)

@@ -1,0 +1,98 @@
+"""One graph on ComfyUI: inputs in, graph through, outputs out."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+from shared import durations, geometry, media
+from shared.artifacts import ArtifactStore
+from shared.comfy import sections
+from shared.comfy.client import ComfyClient
+from shared.comfy.events import FileRef, Run
+from shared.comfy.graph import Graph
+from shared.comfy.progress import Progress
+from shared.contracts import keys
+from shared.contracts.stage import BaseGenInput, StageInput, TemporalUpscaleInput
+from shared.contracts.vocabulary import Quality
+from shared.errors import FatalError
+from shared.stage import Names, StageDefinition
+from shared.worker.outputs import ROLES
+
+CONDITIONING_FOLDER = "conditioning"
+"""Below ComfyUI's input/; models/embeddings is mapped to it (facts/comfyui.md section 4)."""
+
+
+def deadline(definition: StageDefinition, work: StageInput) -> float:
+    """Seconds that the run may take on the worker; the same table as the orchestrator's `executionTimeout`."""
+    estimated = durations.estimate(
+        definition.stage,
+        quality=Quality.FAST if isinstance(work, TemporalUpscaleInput) else work.quality,
+        resolution=work.resolution,
+        duration=work.duration,
+        two_pass=work.half_resolution,
+        steps=work.steps if isinstance(work, BaseGenInput) else None,
+        decodes=work.ending == "video",
+    )
+    return durations.deadline(estimated)
+
+
+async def fetch_inputs(work: StageInput, folder: Path, store: ArtifactStore) -> dict[str, Path]:
+    """Every input artifact on this disk, verified; the image fitted and padded to the generated size. By role."""
+    artifacts = keys.inputs_of(work)
+    paths = {role: folder / role for role in artifacts}
+    await asyncio.gather(
+        *(asyncio.to_thread(store.download, artifact, paths[role]) for role, artifact in artifacts.items())
+    )
+    if "image" in paths:
+        tier = geometry.tier(work.resolution, half=False)
+        fitted = folder / "image.png"
+        await asyncio.to_thread(
+            media.normalise_image,
+            paths["image"],
+            fitted,
+            delivered=(tier.deliver.width, tier.deliver.height),
+            generated=(tier.generate.width, tier.generate.height),
+        )
+        paths["image"] = fitted
+    return paths
+
+
+async def hand_over(comfy: ComfyClient, inputs: dict[str, Path], names: Names) -> None:
+    """Inputs into ComfyUI, under the names that the graph reads."""
+    places = {
+        "video_latent": names.video_latent,
+        "audio_latent": names.audio_latent,
+        "image": names.image,
+        "conditioning": f"{CONDITIONING_FOLDER}/{names.conditioning}",
+    }
+    for role, path in inputs.items():
+        subfolder, _, name = places[role].rpartition("/")
+        await comfy.upload(path, name, subfolder=subfolder)
+
+
+async def execute(comfy: ComfyClient, graph: Graph, *, seconds: float, on_progress: Callable[[Progress], None]) -> Run:
+    """Runs the graph to its end. The prompt id is new for every execution: ComfyUI takes one twice."""
+    problems = graph.check()
+    if problems:
+        raise FatalError("graph_rejected", f"the graph is not whole: {'; '.join(problems)}")
+    return await comfy.run(graph.api(), prompt_id=str(uuid4()), deadline_seconds=seconds, on_progress=on_progress)
+
+
+async def collect(comfy: ComfyClient, graph: Graph, run: Run, names: Names, folder: Path) -> dict[str, Path]:
+    """Every output that the graph promised, on this disk, by role; FatalError bad_output for one that is missing."""
+    found: dict[str, Path] = {}
+    for title in graph.outputs():
+        role = ROLES[title]
+        ref = _reference(run, title, names)
+        found[role] = await comfy.fetch_output(ref, folder / f"out-{role}")
+    return found
+
+
+def _reference(run: Run, title: str, names: Names) -> FileRef:
+    if title == sections.SAVE_CONDITIONING:  # tells only a text, not where the file lies
+        return FileRef(names.conditioning, CONDITIONING_FOLDER, "input")
+    files = run.files(title)
+    if len(files) != 1:
+        raise FatalError("bad_output", f"ComfyUI wrote {len(files)} files for '{title}' instead of one")
+    return files[0]

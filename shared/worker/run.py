@@ -1,0 +1,186 @@
+"""run_stage: the life of one job. parse -> done before? -> fetch -> execute -> check -> upload -> manifest -> reply."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import structlog
+
+from shared.artifacts import ArtifactStore
+from shared.comfy.progress import Progress
+from shared.contracts import keys
+from shared.contracts.artifact import Artifact, Manifest, manifest_key
+from shared.contracts.stage import ReplyArtifact, StageInput, StageProgress, StageReply
+from shared.errors import CapacityError, MivoError, to_wire
+from shared.stage import Names, StageDefinition
+from shared.worker import execute, outputs
+from shared.worker.engine import Engine
+from shared.worker.parse import parse
+from shared.worker.progress import Report, Throttle
+
+log = structlog.get_logger(__name__)
+
+URL_SECONDS = 24 * 3600
+"""How long the URL in a reply works; the orchestrator makes its own for users."""
+
+Phase = Literal["fetching", "executing", "delivering", "uploading"]
+
+
+@dataclass
+class Timings:
+    """Seconds by phase."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def of(self, phase: str) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[phase] = round(time.monotonic() - started, 3)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What a job needs; built once for the process."""
+
+    definition: StageDefinition
+    store: ArtifactStore
+    engine: Engine
+
+
+async def run_stage(worker: Worker, job: dict[str, Any], report: Report) -> dict[str, Any]:
+    """The reply to a job, or `{"error": <wire form>}`: nothing but a cancel escapes."""
+    stage = worker.definition.stage
+    throttle = Throttle(report)
+    try:
+        reply = await _run(worker, job, throttle)
+    except asyncio.CancelledError:
+        log.info("stage_run", stage=stage, runpod_id=job.get("id"), outcome="canceled")
+        raise
+    except Exception as error:
+        known = isinstance(error, MivoError)
+        log.warning(
+            "stage_run", stage=stage, runpod_id=job.get("id"), outcome="failed", exc_info=None if known else error
+        )
+        answer: dict[str, Any] = {"error": to_wire(error, stage=stage)}
+        if isinstance(error, CapacityError):  # the engine restarts before its next job; a new worker is surer still
+            answer["refresh_worker"] = True
+        return answer
+    finally:
+        await throttle.settle()
+    return reply.model_dump(mode="json", exclude_none=True)
+
+
+async def _run(worker: Worker, job: dict[str, Any], report: Throttle) -> StageReply:
+    stage, store = worker.definition.stage, worker.store
+    timings = Timings()
+    with timings.of("total"):
+        work = await asyncio.to_thread(parse, stage, job.get("input"), store)
+        stage_key = keys.stage_key(work)
+        manifest = await asyncio.to_thread(store.read_manifest, stage, stage_key)
+        reused = manifest is not None
+        if manifest is None:
+            manifest = await _render(worker, work, stage_key, report, timings)
+    log.info(
+        "stage_run",
+        stage=stage,
+        runpod_id=job.get("id"),
+        generation_id=work.generation_id,
+        attempt_id=work.attempt_id,
+        stage_key=stage_key,
+        outcome="reused" if reused else "rendered",
+        **timings.seconds,
+    )
+    shown = manifest.artifacts.get("video") or manifest.artifacts["video_latent"]
+    return StageReply(
+        stage=stage,
+        stage_key=stage_key,
+        manifest=manifest_key(stage, stage_key),
+        reused=reused,
+        artifacts={role: ReplyArtifact(key=made.key, bytes=made.bytes) for role, made in manifest.artifacts.items()},
+        timings=timings.seconds,
+        url=store.presign_get(shown.key, seconds=URL_SECONDS),
+    )
+
+
+async def _render(worker: Worker, work: StageInput, stage_key: str, report: Throttle, timings: Timings) -> Manifest:
+    names = Names(work.attempt_id)
+    graph = worker.definition.graph(work, names)
+
+    def tell(phase: Phase, progress: Progress | None = None) -> None:
+        report(_progress(work, phase, progress))
+
+    with tempfile.TemporaryDirectory(prefix="ltx2-") as temporary:
+        folder = Path(temporary)
+        async with worker.engine.session(names) as comfy:
+            tell("fetching")
+            with timings.of("fetch"):
+                inputs = await execute.fetch_inputs(work, folder, worker.store)
+                await execute.hand_over(comfy, inputs, names)
+            with timings.of("execute"):
+                seconds = execute.deadline(worker.definition, work)
+                run = await execute.execute(
+                    comfy, graph, seconds=seconds, on_progress=lambda progress: tell("executing", progress)
+                )
+                made = await execute.collect(comfy, graph, run, names, folder)
+        with timings.of("deliver"):
+            files = await asyncio.to_thread(outputs.check_latents, work, made, names.execution)
+            if "clip" in made:
+                comment = f"LTX-2, {worker.engine.name}"
+                files += await outputs.deliver(work, made["clip"], folder, names.execution, comment=comment)
+        with timings.of("upload"):
+            artifacts = await outputs.upload(worker.store, files)
+    return await asyncio.to_thread(_conclude, worker, work, stage_key, artifacts, timings)
+
+
+def _progress(work: StageInput, phase: Phase, progress: Progress | None) -> StageProgress:
+    counts = progress is not None and progress.maximum > 1
+    return StageProgress(
+        attempt_id=work.attempt_id,
+        fraction=round(progress.fraction, 3) if progress else 0.0,
+        phase=phase,
+        step=int(progress.value) if progress and counts else None,
+        steps=int(progress.maximum) if progress and counts else None,
+    )
+
+
+def _conclude(
+    worker: Worker, work: StageInput, stage_key: str, artifacts: dict[str, Artifact], timings: Timings
+) -> Manifest:
+    """Writes the manifest, last of all. Whoever wrote it first has done the work; a later one is dropped."""
+    carried = keys.inputs_of(work)
+    if "image" in carried:  # the next stage needs it again
+        artifacts = {**artifacts, "image": carried["image"]}
+    manifest = Manifest(
+        stage=worker.definition.stage,
+        stage_key=stage_key,
+        attempt_id=work.attempt_id,
+        created_at=datetime.now(UTC),
+        artifacts=artifacts,
+        params=keys.params_of(work),
+        recipe=keys.recipe_of(work).model_dump(mode="json"),
+        models=keys.models_of(work),
+        timings=dict(timings.seconds),
+        versions={"engine": worker.engine.name},
+    )
+    half_way = keys.latents_only(work)
+    if half_way is not None:
+        handed_on = {role: made for role, made in artifacts.items() if role not in {"video", "poster"}}
+        worker.store.write_manifest(
+            manifest.model_copy(
+                update={
+                    "stage_key": keys.stage_key(half_way),
+                    "artifacts": handed_on,
+                    "params": keys.params_of(half_way),
+                }
+            )
+        )
+    return worker.store.write_manifest(manifest)

@@ -1,0 +1,110 @@
+"""Base generation: prompt (and image) -> latents with sound, and a video when no stage follows."""
+
+from shared import geometry, models, recipes
+from shared.comfy import sections
+from shared.comfy.graph import Graph, Link
+from shared.contracts.keys import recipe_of
+from shared.contracts.stage import BaseGenInput
+from shared.contracts.vocabulary import Stage
+from shared.stage import Names, StageDefinition, template
+
+TEMPLATE = template("workers.base_gen", "base_gen").require(
+    "Checkpoint",
+    "Audio VAE",
+    "Text encoder",
+    "Positive prompt",
+    "Frame rate",
+    "Empty video latent",
+    "Empty audio latent",
+    "Join sound",
+    "Noise",
+    "Guider",
+    "Sampler",
+    "Sigmas",
+    "Sample",
+    "Split sound",
+    sections.SAVE_VIDEO_LATENT,
+    sections.SAVE_AUDIO_LATENT,
+)
+
+VAE = Link("Checkpoint", 2)
+VIDEO, AUDIO = Link("Split sound", 0), Link("Split sound", 1)
+
+
+def build(work: BaseGenInput, names: Names) -> Graph:
+    """The graph of one base run."""
+    recipe = recipe_of(work)
+    if not isinstance(recipe, recipes.BaseRecipe):
+        raise TypeError(f"base_gen has no use for a {type(recipe).__name__}")
+    graph = _what(work, names, recipe)
+    graph = _sampling(graph, recipe)
+    graph = graph.lora_chain(Link("Checkpoint"), sections.camera(work.camera, recipe.camera_strength))
+    if work.image is not None:
+        graph = sections.hold_image(
+            graph,
+            latent=Link("Empty video latent"),
+            vae=VAE,
+            image=names.image,
+            compression=recipe.image.compression,
+            strength=recipe.image.strength,
+        )
+    return _endings(graph, work, names, recipe)
+
+
+def _what(work: BaseGenInput, names: Names, recipe: recipes.BaseRecipe) -> Graph:
+    checkpoint = models.checkpoint(work.quality, work.precision).name
+    size = geometry.tier(work.resolution, half=work.half_resolution).generate
+    frames = geometry.clip(work.duration).generate
+    return (
+        TEMPLATE.set("Checkpoint", ckpt_name=checkpoint)
+        .set("Audio VAE", ckpt_name=checkpoint)
+        .set("Text encoder", text_encoder=models.text_encoder(work.precision).name, ckpt_name=checkpoint)
+        .set("Positive prompt", text=work.prompt)
+        .set("Frame rate", frame_rate=float(geometry.FPS))
+        .set("Empty video latent", width=size.width, height=size.height, length=frames)
+        .set("Empty audio latent", frames_number=frames, frame_rate=geometry.FPS)
+        .set("Noise", noise_seed=work.seed)
+        .set("Guider", cfg=recipe.cfg)
+        .set("Sampler", sampler_name=recipe.sampler)
+        .set(sections.SAVE_VIDEO_LATENT, filename_prefix=names.prefix("video"))
+        .set(sections.SAVE_AUDIO_LATENT, filename_prefix=names.prefix("audio"))
+    )
+
+
+def _sampling(graph: Graph, recipe: recipes.BaseRecipe) -> Graph:
+    """Fast: fixed sigmas, and a negative that cfg 1 never looks at. Pro: scheduler and a constant negative."""
+    if recipe.sigmas is not None:
+        return graph.set("Sigmas", sigmas=sections.sigmas_text(recipe.sigmas))
+    if recipe.scheduler is None or recipe.negative_prompt is None:
+        raise ValueError("a recipe without sigmas needs a scheduler and a negative prompt")
+    graph = graph.remove("Sigmas").add(
+        "Sigmas", "LTXVScheduler", **recipe.scheduler.model_dump(), latent=Link("Join sound")
+    )
+    graph = graph.add("Negative prompt", "CLIPTextEncode", text=recipe.negative_prompt, clip=Link("Text encoder"))
+    return graph.set("Frame rate", negative=Link("Negative prompt"))
+
+
+def _endings(graph: Graph, work: BaseGenInput, names: Names, recipe: recipes.BaseRecipe) -> Graph:
+    if work.half_resolution:  # a refine may follow, and it has no text encoder
+        graph = graph.add(
+            sections.SAVE_CONDITIONING,
+            "LTXVSaveConditioning",
+            conditioning=Link("Positive prompt"),
+            filename=names.conditioning_stem,
+            dtype="bfloat16",
+        )
+    if work.ending == "latents":
+        return graph
+    return sections.decode(
+        graph,
+        video=VIDEO,
+        audio=AUDIO,
+        vae=VAE,
+        audio_vae=Link("Audio VAE"),
+        fps=geometry.FPS,
+        recipe=recipe.decode,
+        prefix=names.prefix("clip"),
+    )
+
+
+STAGE = StageDefinition(Stage.BASE_GEN, build)
