@@ -110,7 +110,9 @@ def _problem(error: Mapping[str, Any], graph: GraphJson) -> str:
         return f"{kind} on {name}"
     if kind == "value_not_in_list":
         legal = _legal(info)
-        shown = ", ".join(legal[:MAX_LEGAL]) or "none"
+        if not legal:  # the server leaves lists of more than 20 values out: "x: 'y' not in (list of length 44)"
+            return clean(str(error.get("details") or name), graph)
+        shown = ", ".join(legal[:MAX_LEGAL])
         got = clean(repr(info.get("received_value")), graph)
         return f"{name} {got} is not available; first of {len(legal)} legal values: {shown}"
     said = clean(str(error.get("message") or kind), graph)
