@@ -11,9 +11,10 @@ How often a code is tried again is decided in one place only: `orchestrator/tran
 """
 
 import json
-from typing import Any, Literal, get_args
+from math import isfinite
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 UserCode = Literal["invalid_input", "input_unreachable", "input_too_large", "input_not_media", "idempotency_conflict"]
 TransientCode = Literal[
@@ -30,7 +31,29 @@ UpstreamCode = Literal["artifact_missing", "artifact_corrupt"]
 FatalCode = Literal["graph_rejected", "model_missing", "contract_mismatch", "bad_output", "internal"]
 ErrorCode = UserCode | TransientCode | CapacityCode | UpstreamCode | FatalCode
 
-MAX_MESSAGE = 600  # characters; keeps a reply with an error well under the 2 kB of a worker's reply
+MAX_MESSAGE = 600  # characters
+MAX_WIRE = 2000  # bytes of the wire form, as of every reply of a worker
+
+
+def _plain(value: Any) -> Any:
+    """What any JSON reader and Postgres take: no lone surrogates, no NUL, no NaN, no objects."""
+    match value:
+        case str():
+            return value.replace("\0", "").encode("utf-8", "replace").decode()
+        case dict():
+            return {_plain(str(key)): _plain(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_plain(item) for item in value]
+        case None | bool() | int():
+            return value
+        case float() if isfinite(value):
+            return value
+        case _:
+            return _plain(str(value))
+
+
+def _short(message: Any) -> Any:
+    return _plain(message)[:MAX_MESSAGE] if isinstance(message, str) else message
 
 
 class ErrorBody(BaseModel):
@@ -39,10 +62,10 @@ class ErrorBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     code: ErrorCode
-    message: str
+    message: Annotated[str, BeforeValidator(_short)]
     retryable: bool
-    stage: str | None = None
-    detail: dict[str, Any] | None = None
+    stage: Annotated[str | None, BeforeValidator(_short)] = None
+    detail: Annotated[dict[str, Any] | None, BeforeValidator(_plain)] = None
 
 
 class MivoError(Exception):
@@ -66,7 +89,7 @@ class MivoError(Exception):
     def body(self) -> ErrorBody:
         return ErrorBody(
             code=self.code,
-            message=self.message[:MAX_MESSAGE],
+            message=self.message,
             retryable=self.retryable,
             stage=self.stage,
             detail=self.detail or None,
@@ -132,18 +155,40 @@ def to_wire(error: BaseException, *, stage: str | None = None) -> str:
         )
     if body.stage is None:
         body = body.model_copy(update={"stage": stage})
-    return body.model_dump_json(exclude_none=True)
+    return _fitted(body)
+
+
+def _fitted(body: ErrorBody) -> str:
+    """The JSON in at most `MAX_WIRE` bytes: detail goes first, then the end of the message."""
+    text = body.model_dump_json(exclude_none=True)
+    if len(text.encode()) > MAX_WIRE and body.detail:
+        return _fitted(body.model_copy(update={"detail": None}))
+    if len(text.encode()) > MAX_WIRE and body.message:
+        return _fitted(body.model_copy(update={"message": body.message[: len(body.message) // 2]}))
+    return text
 
 
 def from_wire(text: object, *, stage: str | None = None) -> ErrorBody:
     """What RunPod holds as the `error` of a failed job, as our form. Never raises.
 
-    Three kinds arrive: our own JSON; the SDK's JSON of an escaped exception (`error_type`, ...); free text of
-    the platform. The last two are `internal`: they say that our own handling has a hole.
+    Three kinds arrive: our own JSON; the SDK's JSON of an escaped exception (`error_type`, ...), of which only the
+    type is kept, as its text and trace may hold prompts or presigned URLs; free text of the platform. The last two
+    are `internal`: they say that our own handling has a hole.
     """
     try:
         data = json.loads(text) if isinstance(text, str) else text
-        return ErrorBody.model_validate(data)
-    except (ValueError, ValidationError):
-        said = text if isinstance(text, str) else json.dumps(text, default=str)
-        return ErrorBody(code="internal", message=f"unreadable error: {said[:300]}", retryable=False, stage=stage)
+    except (ValueError, RecursionError):  # RecursionError: thousands of brackets
+        data = text
+    try:
+        body = ErrorBody.model_validate(data)
+    except (ValidationError, RecursionError):
+        return ErrorBody(code="internal", message=_said(data), retryable=False, stage=stage)
+    return body if body.stage else body.model_copy(update={"stage": stage})
+
+
+def _said(data: object) -> str:
+    if isinstance(data, str):
+        return f"unreadable error: {data[:300]}"
+    if isinstance(data, dict) and isinstance(data.get("error_type"), str):
+        return f"an exception escaped the worker: {data['error_type'][:100]}"
+    return f"unreadable error: a JSON {type(data).__name__}"
