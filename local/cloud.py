@@ -1,0 +1,187 @@
+"""The whole cloud on one machine: Postgres, S3, the RunPod gateway, workers per stage, the orchestrator.
+
+Order matters: each floor is ready before the next one starts. Everything dies with this process.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+from local import postgres
+from local.layout import PYTHON, Keys, Layout, Options
+from local.seaweed import free_ports, seaweed
+from local.supervisor import Service, Supervisor
+from shared.artifacts import S3Settings
+from shared.artifacts.bucket import setup
+from shared.contracts.vocabulary import Stage
+
+FACTS = "cloud.json"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What somebody needs to use the running cloud; also in <state>/cloud.json, readable by its owner only."""
+
+    api_urls: tuple[str, ...]
+    api_key: str
+    runpod_base_url: str
+    runpod_key: str
+    endpoints: dict[str, str]
+    s3: dict[str, str]
+    gateway_url: str
+    database_url: str
+    logs: str
+    webhook_secret: str
+
+    @property
+    def api_url(self) -> str:
+        return self.api_urls[0]
+
+
+class Cloud:
+    """`async with Cloud(options) as cloud: cloud.facts`."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        options.state.mkdir(parents=True, exist_ok=True)
+        (options.state / "home").mkdir(exist_ok=True)
+        self.supervisor = Supervisor(options.state / "logs")
+        keys = Keys.of(options.state)
+        gateway_port, *spare = free_ports(1 + options.orchestrators)
+        self.layout = Layout(
+            options=options,
+            keys=keys,
+            storage=seaweed(options.state / "s3", access_key_id=keys.s3_id, secret_access_key=keys.s3_secret),
+            gateway_port=gateway_port,
+            api_ports=(_free_or(options.port, spare[0]), *spare[1:]),
+        )
+        self.facts: Facts
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Workers first, storage last."""
+        await self.supervisor.stop()
+        self.layout.storage.sweep()
+        (self.options.state / FACTS).unlink(missing_ok=True)
+
+    async def _start(self) -> None:
+        layout = self.layout
+        await self.supervisor.start(self._postgres(), self._storage())
+        folder = self.options.state / "postgres"
+        gateway_db = await asyncio.to_thread(postgres.database_url, folder, "gateway")
+        database = await asyncio.to_thread(postgres.database_url, folder, "orchestrator")
+        s3 = layout.s3()
+        settings = S3Settings.model_validate({name.removeprefix("S3_").lower(): value for name, value in s3.items()})
+        await asyncio.to_thread(setup, settings)
+        await self._migrate(database)
+        await self.supervisor.start(self._gateway(gateway_db))
+        workers = [self._worker(stage, number) for stage in Stage for number in range(self.options.workers[stage])]
+        await self.supervisor.start(*workers)
+        await self.supervisor.start(*(self._orchestrator(database, number) for number in range(len(layout.api_ports))))
+        self.facts = Facts(
+            api_urls=layout.api_urls,
+            api_key=layout.keys.api,
+            runpod_base_url=layout.runpod_base_url,
+            runpod_key=layout.keys.runpod,
+            endpoints={stage: layout.endpoint(stage) for stage in Stage},
+            s3=s3,
+            gateway_url=layout.gateway_url,
+            database_url=database,
+            logs=str(self.supervisor.logs),
+            webhook_secret=layout.keys.webhook,
+        )
+        path = self.options.state / FACTS
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(self.facts.__dict__, indent=2))
+
+    def _postgres(self) -> Service:
+        folder = (self.options.state / "postgres").resolve()
+
+        async def ready() -> bool:
+            return await asyncio.to_thread(postgres.running, folder)
+
+        return Service("postgres", (PYTHON, "-m", "local.postgres", str(folder)), self.layout.plain_env(), ready)
+
+    def _storage(self) -> Service:
+        async def ready() -> bool:
+            return await asyncio.to_thread(self.layout.storage.ready)
+
+        return Service("s3", tuple(self.layout.storage.argv), self.layout.plain_env(), ready, polite=False)
+
+    async def _migrate(self, database: str) -> None:
+        process = await asyncio.create_subprocess_exec(
+            PYTHON,
+            "-m",
+            "orchestrator",
+            "migrate",
+            env=self.layout.orchestrator_env(database, 0),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        if process.returncode:
+            raise RuntimeError(f"the migration failed:\n{said.decode(errors='replace')[-2000:]}")
+
+    def _gateway(self, database: str) -> Service:
+        url = f"{self.layout.runpod_base_url}/{self.layout.endpoint(Stage.BASE_GEN)}/health"
+        ready = _answers(url, headers={"Authorization": f"Bearer {self.layout.keys.runpod}"})
+        return Service("gateway", (PYTHON, "-m", "local.runpod_gateway"), self.layout.gateway_env(database), ready)
+
+    def worker_name(self, stage: Stage, number: int) -> str:
+        return f"{stage}-{number}"
+
+    def _worker(self, stage: Stage, number: int) -> Service:
+        name = self.worker_name(stage, number)
+        environment = self.layout.worker_env(stage, name)
+        return Service(name, (PYTHON, "-m", f"workers.{stage}.handler"), environment, polite=False)
+
+    def _orchestrator(self, database: str, number: int) -> Service:
+        port = self.layout.api_ports[number]
+        return Service(
+            f"orchestrator-{number}",
+            (PYTHON, "-m", "orchestrator", "serve"),
+            self.layout.orchestrator_env(database, port),
+            _answers(f"http://127.0.0.1:{port}/readyz"),
+        )
+
+
+def _answers(url: str, headers: dict[str, str] | None = None) -> Callable[[], Awaitable[bool]]:
+    async def ready() -> bool:
+        with suppress(httpx.TransportError):
+            async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
+                return (await client.get(url, headers=headers)).is_success
+        return False
+
+    return ready
+
+
+def _free_or(wanted: int, otherwise: int) -> int:
+    """The wanted port unless somebody listens there."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return otherwise
+    return wanted
+
+
+def read_facts(state: Path) -> Facts:
+    """Of a cloud that runs in another process."""
+    return Facts(**json.loads((state / FACTS).read_text()))
