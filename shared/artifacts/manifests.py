@@ -81,12 +81,13 @@ class Manifests:
             raise _ContestedError
         return standing
 
-    def discard(self, manifest: Manifest) -> None:
-        standing = self.read(manifest.stage, manifest.stage_key)
-        if standing is None or standing.attempt_id != manifest.attempt_id:
-            return
+    def discard(self, stage: Stage, stage_key: str, attempt_id: str | None) -> None:
+        if attempt_id is not None:
+            standing = self.read(stage, stage_key)
+            if standing is None or standing.attempt_id != attempt_id:
+                return
         with translated("discard a manifest"):
-            self._client.delete_object(Bucket=self._bucket, Key=manifest_key(manifest.stage, manifest.stage_key))
+            self._client.delete_object(Bucket=self._bucket, Key=manifest_key(stage, stage_key))
 
     def _get(self, key: str) -> bytes | None:
         with translated("read a manifest"):

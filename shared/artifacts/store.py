@@ -174,12 +174,13 @@ class ArtifactStore:
         """Write it unless there is one already, and return the one that stands: the first writer wins."""
         return self._manifests.write(manifest)
 
-    def discard_manifest(self, manifest: Manifest) -> None:
+    def discard_manifest(self, stage: Stage, stage_key: str, *, attempt_id: str | None = None) -> None:
         """Take back a manifest whose artifacts turned out missing or corrupt, so that its stage can run again.
 
-        Does nothing when another attempt's manifest stands there by now.
+        With `attempt_id` only that attempt's: a successor that stands there by now is left alone. Without,
+        whatever stands there, even if it cannot be read. No manifest at all is fine.
         """
-        self._manifests.discard(manifest)
+        self._manifests.discard(stage, stage_key, attempt_id)
 
     # presigned URLs: never log them
 

@@ -132,13 +132,20 @@ class TestManifests:
 
     def test_a_bad_one_can_be_discarded_but_not_its_successor(self, store: ArtifactStore) -> None:
         key = digest()
-        bad = store.write_manifest(manifest_of(key, attempt="bad"))
-        store.discard_manifest(bad)
+        store.discard_manifest(STAGE, key, attempt_id="bad")  # nothing there: nothing to do
+        store.write_manifest(manifest_of(key, attempt="bad"))
+        store.discard_manifest(STAGE, key, attempt_id="bad")
         assert store.read_manifest(STAGE, key) is None
-        store.discard_manifest(bad)
         good = store.write_manifest(manifest_of(key, attempt="good"))
-        store.discard_manifest(bad)
+        store.discard_manifest(STAGE, key, attempt_id="bad")
         assert store.read_manifest(STAGE, key) == good
+
+    def test_an_unreadable_one_can_be_discarded(self, store: ArtifactStore, settings: S3Settings) -> None:
+        key = digest()
+        put_raw(settings, manifest_key(STAGE, key), b"not json")
+        store.discard_manifest(STAGE, key)
+        assert store.read_manifest(STAGE, key) is None
+        store.discard_manifest(STAGE, key)
 
     def test_another_contract_version_is_a_mismatch_and_not_a_guess(
         self, store: ArtifactStore, settings: S3Settings
