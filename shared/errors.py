@@ -32,28 +32,33 @@ FatalCode = Literal["graph_rejected", "model_missing", "contract_mismatch", "bad
 ErrorCode = UserCode | TransientCode | CapacityCode | UpstreamCode | FatalCode
 
 MAX_MESSAGE = 600  # characters
+MAX_LEVELS = 10  # of nesting in a detail
 MAX_WIRE = 2000  # bytes of the wire form, as of every reply of a worker
 
 
-def _plain(value: Any) -> Any:
-    """What any JSON reader and Postgres take: no lone surrogates, no NUL, no NaN, no objects."""
+def _plain(value: Any, levels: int) -> Any:
+    """What any JSON reader and Postgres take: no lone surrogates, no NUL, no NaN, no objects, no abyss."""
     match value:
         case str():
             return value.replace("\0", "").encode("utf-8", "replace").decode()
-        case dict():
-            return {_plain(str(key)): _plain(item) for key, item in value.items()}
-        case list() | tuple() | set() | frozenset():
-            return [_plain(item) for item in value]
-        case None | bool() | int():
-            return value
-        case float() if isfinite(value):
+        case dict() if levels:
+            return {_plain(str(key), levels): _plain(item, levels - 1) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset() if levels:
+            return [_plain(item, levels - 1) for item in value]
+        case dict() | list() | tuple() | set() | frozenset():
+            return "..."
+        case None | bool() | int() | float() if not isinstance(value, float) or isfinite(value):
             return value
         case _:
-            return _plain(str(value))
+            return _plain(str(value), levels)
 
 
 def _short(message: Any) -> Any:
-    return _plain(message)[:MAX_MESSAGE] if isinstance(message, str) else message
+    return _plain(message, 0)[:MAX_MESSAGE] if isinstance(message, str) else message
+
+
+def _storable(detail: Any) -> Any:
+    return _plain(detail, MAX_LEVELS)
 
 
 class ErrorBody(BaseModel):
@@ -65,7 +70,7 @@ class ErrorBody(BaseModel):
     message: Annotated[str, BeforeValidator(_short)]
     retryable: bool
     stage: Annotated[str | None, BeforeValidator(_short)] = None
-    detail: Annotated[dict[str, Any] | None, BeforeValidator(_plain)] = None
+    detail: Annotated[dict[str, Any] | None, BeforeValidator(_storable)] = None
 
 
 class MivoError(Exception):
@@ -181,7 +186,7 @@ def from_wire(text: object, *, stage: str | None = None) -> ErrorBody:
         data = text
     try:
         body = ErrorBody.model_validate(data)
-    except (ValidationError, RecursionError):
+    except ValidationError:
         return ErrorBody(code="internal", message=_said(data), retryable=False, stage=stage)
     return body if body.stage else body.model_copy(update={"stage": stage})
 
