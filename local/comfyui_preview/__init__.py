@@ -1,0 +1,7 @@
+"""The preview engine: a server that speaks ComfyUI's protocol and executes LTX-2 graphs on the CPU with stand-ins.
+
+It holds no weights and runs no model. It says "preview" in its version, its log and the metadata of its videos.
+"""
+
+COMFYUI_VERSION = "0.25.0+preview"  # the version whose protocol it speaks: facts/comfyui.md
+DEVICE = "preview-cpu"
