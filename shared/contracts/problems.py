@@ -70,9 +70,10 @@ def _of(error: Any) -> FieldProblem:
     field = path[:MAX_FIELD].encode("utf-8", "replace").decode()
     if error["type"] == "extra_forbidden":
         name = str(error["loc"][-1])
-        reason = OUT_OF_SCOPE.get(name, "unknown field")
+        if name in OUT_OF_SCOPE:
+            return FieldProblem(field=field, message=f"not accepted: {OUT_OF_SCOPE[name]}")
         return FieldProblem(
-            field=field, message=f"not accepted: {reason}", nearest=_close(name, KNOWN_FIELDS, cutoff=0.75)
+            field=field, message="not accepted: unknown field", nearest=_close(name, KNOWN_FIELDS, cutoff=0.75)
         )
     listed = _listed(error, context)
     in_words = IN_WORDS.get(field) or IN_WORDS.get(field.split(".")[0])
