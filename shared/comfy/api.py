@@ -59,17 +59,19 @@ class ComfyApi:
         kind = type(error).__name__  # without its text: that may hold a URL
         return self.dead() or TransientError("comfy_unreachable", f"ComfyUI does not answer ({kind})")
 
-    async def post_prompt(self, graph: GraphJson, *, prompt_id: str, client_id: str) -> None:
+    async def post_prompt(self, graph: GraphJson, *, prompt_id: str, client_id: str) -> MivoError | None:
         """Queue a graph. Never repeated: the same prompt_id twice would run twice.
 
-        Raises the error of `failures.rejection`, also for a 200 with `node_errors`: then the rest of the graph is
-        queued and has to be cancelled.
+        Raises the error of `failures.rejection` when nothing was queued. Returns it when the server queued a part
+        all the same (a 200 with `node_errors`): that part has to be cancelled.
         """
         body = {"prompt": graph, "prompt_id": prompt_id, "client_id": client_id}
         answer = await self._send("POST", "/prompt", json=body)
         said = _json(answer)
-        if answer.status_code != httpx.codes.OK or (isinstance(said, Mapping) and said.get("node_errors")):
+        if answer.status_code != httpx.codes.OK:
             raise rejection(answer.status_code, said, graph)
+        wrong = isinstance(said, Mapping) and said.get("node_errors")
+        return rejection(answer.status_code, said, graph) if wrong else None
 
     async def history(self, prompt_id: str) -> Mapping[str, Any] | None:
         """The entry of a run that has ended; None while it is unknown, queued or running."""

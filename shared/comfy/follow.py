@@ -25,7 +25,7 @@ from tenacity import (
 from shared.comfy.api import ComfyApi
 from shared.comfy.events import Event, NodeProgress, Run, outcome_of_history
 from shared.comfy.socket import EventSocket, SocketClosedError
-from shared.errors import TransientError
+from shared.errors import FatalError, TransientError
 
 log = structlog.get_logger(__name__)
 
@@ -83,8 +83,15 @@ class Follower:
             await self._socket.close()
 
     async def _post(self) -> None:
-        self.unfinished = True  # whatever the answer: it may be lost, or refuse only one of two outputs
-        await self._api.post_prompt(self._run.graph, prompt_id=self._run.prompt_id, client_id=self._client_id)
+        run = self._run
+        self.unfinished = True  # from here on, even if the answer is lost
+        try:
+            refused_part = await self._api.post_prompt(run.graph, prompt_id=run.prompt_id, client_id=self._client_id)
+        except FatalError:
+            self.unfinished = False  # refused as a whole
+            raise
+        if refused_part is not None:
+            raise refused_part
         self._alive_at = self._asked_at = time.monotonic()
 
     async def _step(self) -> None:

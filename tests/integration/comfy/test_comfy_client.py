@@ -260,6 +260,7 @@ async def test_a_refused_graph_is_fatal(comfy: ScriptedComfy, client: ComfyClien
     comfy.refusal = (400, {"error": {"type": "prompt_no_outputs", "message": "Prompt has no outputs"}})
     with pytest.raises(FatalError, match=r"graph_rejected: .*Prompt has no outputs"):
         await run(client)
+    assert comfy.calls == ["prompt"]  # nothing is queued, so nothing is cancelled
     comfy.refusal = (500, "500 Internal Server Error")
     with pytest.raises(TransientError, match="comfy_unreachable: ComfyUI answered 500"):
         await run(client)
