@@ -44,6 +44,12 @@ def client(gateway_url: str, connect: Callable[[str], Client]) -> Client:
 
 
 @pytest.fixture
+def quick(start_gateway: Callable[..., str], connect: Callable[[str], Client]) -> Client:
+    """A gateway with a lease of half a second."""
+    return connect(start_gateway(lease_seconds=0.5, hold_seconds=3))
+
+
+@pytest.fixture
 def start_worker(tmp_path: Path) -> Iterator[Callable[..., SdkWorker]]:
     """Starts real SDK workers; their process groups end with the test."""
     workers: list[SdkWorker] = []

@@ -164,6 +164,15 @@ class WireWorker:
         return await self.http.post(url, params=params, content=content, headers=headers)
 
 
+async def held(client: Client, worker: str) -> None:
+    """Until the gateway has seen a poll of this worker."""
+
+    async def seen() -> bool:
+        return worker in await client.workers()
+
+    await eventually(seen, f"a poll of {worker}")
+
+
 class SdkWorker:
     """A process of its own group on the real `runpod.serverless.start`."""
 
