@@ -20,7 +20,7 @@ from shared.contracts.vocabulary import Camera, Precision, Quality, Resolution, 
 from shared.errors import UserError
 from shared.geometry import durations
 
-brisk = settings(deadline=None, database=None, max_examples=100)
+brisk = settings(deadline=None, database=None, max_examples=50)
 
 UPLOAD = "0123456789abcdef" * 2
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080), "draft": (256, 144)}

@@ -13,7 +13,7 @@ from shared.contracts.problems import IN_WORDS, FieldProblem
 from shared.contracts.request import OUT_OF_SCOPE, GenerationRequest
 from shared.contracts.vocabulary import Camera
 
-brisk = settings(deadline=None, database=None, max_examples=100)
+brisk = settings(deadline=None, database=None, max_examples=60)
 
 UPLOAD = "0123456789abcdef" * 2
 IMAGE = "https://example.com/cat.png"
