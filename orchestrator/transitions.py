@@ -5,7 +5,7 @@ stand under the lock; the answer is a `Step`: the new states and what to do next
 states and defers the effects in one transaction, so a crash between two steps loses nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from shared.contracts.artifact import Manifest
@@ -187,8 +187,8 @@ def step(view: View, event: Event) -> Step:
     if isinstance(event, CancelAsked):
         return _cancel(view)
     if view.run.final:
-        if isinstance(event, Submitted) and view.run is RunState.CANCELED:
-            # the submit was under way while the user canceled: the run exists at RunPod after all
+        if isinstance(event, Submitted) and event.runpod_id != view.runpod_id:
+            # the submit was under way while the run ended, by cancel or deadline: it exists at RunPod after all
             return Step(view.generation, view.run, (CancelRun(event.runpod_id),))
         return Step(view.generation, view.run)
     if view.generation.final:
@@ -199,6 +199,9 @@ def step(view: View, event: Event) -> Step:
 def _live(view: View, event: Submitted | Started | Finished | Failed | Canceled) -> Step:
     match event:
         case Submitted():
+            if view.runpod_id and view.runpod_id != event.runpod_id:
+                # two submits of one run, after a lost reply or a killed worker: the first one counts
+                return Step(view.generation, view.run, (CancelRun(event.runpod_id),))
             state = RunState.SUBMITTED if view.run is RunState.PENDING else view.run
             return Step(GenerationState.RUNNING, state)
         case Started():
@@ -241,11 +244,14 @@ def _failed(view: View, error: ErrorBody, state: RunState) -> Step:
     tried = view.codes.count(error.code)
     if issubclass(family_of(error.code), UpstreamError):
         return _repair(view, error, state)
+    # a run that we gave up by our own clock may still burn money at RunPod
+    stop = (CancelRun(view.runpod_id),) if state is RunState.TIMED_OUT and view.runpod_id else ()
     if tried < rule.retries and attempts < MAX_ATTEMPTS:
         wait = min(rule.wait * 2**tried, rule.longest)
         again = StartRun(view.stage, attempts + 1, wait, fresh_worker=error.code == "out_of_memory")
-        return Step(GenerationState.RUNNING, state, (again,))
-    return _give_up(error, state)
+        return Step(GenerationState.RUNNING, state, (*stop, again))
+    given_up = _give_up(error, state)
+    return replace(given_up, effects=(*stop, *given_up.effects))
 
 
 def _repair(view: View, error: ErrorBody, state: RunState) -> Step:

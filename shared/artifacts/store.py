@@ -19,7 +19,7 @@ from shared.artifacts.manifests import Manifests
 from shared.artifacts.settings import S3Settings
 from shared.contracts.artifact import Artifact, Manifest
 from shared.contracts.vocabulary import Stage
-from shared.errors import TransientError, UpstreamError
+from shared.errors import TransientError, UpstreamError, UserError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -144,6 +144,20 @@ class ArtifactStore:
                 self._client.download_fileobj(self.settings.bucket, artifact.key, file, Config=self._transfer)
             except S3DownloadFailedError as error:  # all parts ask for one version: If-Match
                 raise _corrupt(artifact, "was overwritten while it was read") from error
+
+    def receive(self, key: str, path: Path, *, limit: int) -> bool:
+        """Get an object that a user uploaded, whose hash nobody knows yet. False when there is none.
+
+        UserError input_too_large above `limit` bytes.
+        """
+        found = self.head(key)
+        if found is None:
+            return False
+        if found.bytes > limit:
+            raise UserError("input_too_large", f"the upload has {found.bytes} bytes; at most {limit} are taken")
+        with path.open("wb") as file, translated("read an upload"):
+            self._client.download_fileobj(self.settings.bucket, key, file, Config=self._transfer)
+        return True
 
     def head(self, key: str) -> ObjectFacts | None:
         """Size and type of an object, None where there is none."""

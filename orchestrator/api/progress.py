@@ -1,0 +1,94 @@
+"""WS /api/generations/{id}/progress: the events of a generation, live, from any replica.
+
+`?after=SEQ` goes on after the last number that the client has seen. Every message is one JSON object:
+`{"seq", "at", "type", ...}`; heartbeats are `{"type": "heartbeat"}` and have no number.
+"""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
+
+from orchestrator.api.auth import SUBPROTOCOL, caller
+from orchestrator.api.errors import Problem, not_found
+from orchestrator.api.services import Injected, Services
+from orchestrator.store import Event, events, generations
+
+router = APIRouter()
+
+PAGE = 100
+NORMAL, GO_ELSEWHERE = 1000, 1012
+"""Close codes: the generation has ended; come again (with `?after=`)."""
+SEND_SECONDS = 10.0
+FINAL = {"generation.succeeded", "generation.failed", "generation.canceled"}
+
+
+@router.websocket("/api/generations/{generation_id}/progress")
+async def progress(
+    socket: WebSocket,
+    generation_id: str,
+    services: Injected,
+    after: Annotated[int, Query(ge=0)] = 0,
+) -> None:
+    try:
+        key = await caller(socket, services)
+        async with services.database.transaction() as connection:
+            if await generations.get(connection, generation_id, owner=key.name) is None:
+                raise not_found("generation")
+    except Problem as problem:
+        await socket.send_denial_response(problem.response())
+        return
+    offered = socket.scope.get("subprotocols", [])
+    await socket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in offered else None)
+    gone = asyncio.create_task(_until_gone(socket))
+    stream = asyncio.create_task(_stream(socket, generation_id, services, after))
+    try:
+        await asyncio.wait({gone, stream}, return_when=asyncio.FIRST_COMPLETED)
+        if stream.done():
+            await socket.close(await stream)
+    except (WebSocketDisconnect, TimeoutError):
+        return  # it left, or is too slow to be told so; it may come back with ?after=
+    finally:
+        for task in (gone, stream):
+            task.cancel()
+        await asyncio.gather(gone, stream, return_exceptions=True)
+
+
+async def _until_gone(socket: WebSocket) -> None:
+    """Clients have nothing to say; reading is how their leaving is noticed."""
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+async def _stream(socket: WebSocket, generation_id: str, services: Services, seq: int) -> int:
+    """Send events until the last one, or until the socket has lived long enough; the close code."""
+    settings = services.settings
+    loop = asyncio.get_running_loop()
+    end = loop.time() + settings.socket_seconds
+    with services.notices.follow(generation_id) as news:
+        while True:
+            news.clear()
+            async with services.database.transaction() as connection:
+                page = await events.after(connection, generation_id, seq, limit=PAGE)
+            for event in page:
+                await _send(socket, _shown(event))
+                seq = event.seq
+                if event.type in FINAL:
+                    return NORMAL
+            if len(page) == PAGE:
+                continue
+            left = end - loop.time()
+            if left <= 0:
+                return GO_ELSEWHERE
+            try:
+                await asyncio.wait_for(news.wait(), min(left, settings.heartbeat_seconds))
+            except TimeoutError:
+                await _send(socket, {"type": "heartbeat"})
+
+
+async def _send(socket: WebSocket, message: dict[str, Any]) -> None:
+    await asyncio.wait_for(socket.send_json(message), SEND_SECONDS)
+
+
+def _shown(event: Event) -> dict[str, Any]:
+    return {"seq": event.seq, "at": event.at.isoformat(), "type": event.type, **event.data}

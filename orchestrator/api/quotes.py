@@ -1,0 +1,27 @@
+"""POST /api/quotes: what a request would cost and how long it would take. Nothing is fetched or started."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from orchestrator import pricing
+from orchestrator.api.auth import Caller
+from orchestrator.api.body import json_body
+from orchestrator.api.generations import BODY, parse
+from orchestrator.api.services import Injected
+from orchestrator.plan import make_plan
+
+router = APIRouter(prefix="/api/quotes", tags=["generations"])
+
+
+@router.post("", openapi_extra=BODY)
+async def quote(request: Request, services: Injected, _key: Caller) -> dict[str, Any]:
+    """Credits, and the estimated GPU seconds of each stage on an H100 without a cold start."""
+    asked = parse(services, await json_body(request))
+    plan = make_plan(asked, seed=asked.seed or 0)
+    return {
+        "credits": pricing.credits_for(asked.quality, asked.resolution, asked.duration),
+        "estimated_seconds": plan.estimated_seconds,
+        "stages": [{"stage": step.stage, "estimated_seconds": step.estimated_seconds} for step in plan.stages],
+        "delivers": plan.delivers.model_dump(mode="json"),
+    }

@@ -1,0 +1,36 @@
+"""What the routes need, as one value on the app; `app.py` fills it."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from orchestrator.advance import Advance
+from orchestrator.inputs import Inputs
+from orchestrator.library import Library
+from orchestrator.metrics import Metrics
+from orchestrator.runpod_client import RunPodClient
+from orchestrator.settings import Settings
+from orchestrator.store import Database
+from orchestrator.store.notices import Notices
+
+
+@dataclass(frozen=True)
+class Services:
+    settings: Settings
+    database: Database
+    advance: Advance
+    library: Library
+    runpod: RunPodClient
+    inputs: Inputs
+    notices: Notices
+    metrics: Metrics
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    found: Services = connection.app.state.services
+    return found
+
+
+Injected = Annotated[Services, Depends(services_of)]

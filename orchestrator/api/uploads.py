@@ -1,0 +1,47 @@
+"""POST /api/uploads: a presigned PUT for an input image; its id goes into `upload_id` of a generation."""
+
+from http import HTTPStatus
+from typing import Any, Literal
+from uuid import uuid4
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from orchestrator.api.auth import Caller
+from orchestrator.api.body import json_body
+from orchestrator.api.generations import BODY
+from orchestrator.api.services import Injected
+from orchestrator.inputs import MAX_IMAGE_BYTES
+from orchestrator.store import deliveries
+from shared.contracts.vocabulary import Frozen
+
+router = APIRouter(prefix="/api/uploads", tags=["uploads"])
+
+
+class UploadRequest(Frozen):
+    media_type: Literal["image/png", "image/jpeg", "image/webp"]
+    bytes: int = Field(strict=True, ge=1, le=MAX_IMAGE_BYTES)
+
+
+@router.post("", status_code=HTTPStatus.CREATED, openapi_extra=BODY)
+async def create(request: Request, services: Injected, key: Caller) -> JSONResponse:
+    """PUT exactly that many bytes to `url`, with `headers`, before `expires_at`."""
+    asked = UploadRequest.model_validate(await json_body(request))
+    upload_id = uuid4().hex
+    target = f"inputs/uploads/{upload_id}"
+    put = services.library.upload_url(
+        target, seconds=services.settings.upload_seconds, media_type=asked.media_type, size=asked.bytes
+    )
+    async with services.database.transaction() as connection:
+        await deliveries.insert_upload(
+            connection, upload_id=upload_id, owner=key.name, key=target, media_type=asked.media_type, size=asked.bytes
+        )
+    shown: dict[str, Any] = {
+        "upload_id": upload_id,
+        "method": "PUT",
+        "url": put.url,
+        "headers": dict(put.headers),
+        "expires_at": put.expires_at.isoformat(),
+    }
+    return JSONResponse(shown, HTTPStatus.CREATED)

@@ -1,0 +1,112 @@
+"""Composition root: the one place that picks real adapters. One process is API, poller and task worker in one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+from fastapi import FastAPI
+
+from orchestrator import supervise
+from orchestrator.advance import Advance
+from orchestrator.api import callbacks, errors, generations, health, progress, quotes, stages, uploads
+from orchestrator.api.observe import Observe
+from orchestrator.api.services import Services
+from orchestrator.inputs import Inputs
+from orchestrator.library import Library
+from orchestrator.metrics import Metrics
+from orchestrator.outside import Outside
+from orchestrator.poller import Poller
+from orchestrator.queue import STALLED_SECONDS, Queue
+from orchestrator.runpod_client import RunPodClient
+from orchestrator.settings import Settings
+from orchestrator.store import Database
+from orchestrator.store.notices import Notices
+from orchestrator.tasks import Tasks
+from shared.artifacts import ArtifactStore
+
+log = structlog.get_logger()
+
+TASKS_AT_ONCE = 8
+DRAIN_SECONDS = 5.0
+"""What is under way at SIGTERM may take this long; the whole stop has to be over in 10 s."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application. Nothing is opened before its lifespan begins."""
+    metrics = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with _running(settings, metrics) as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(
+        title="LTX-2 video generation",
+        version="0.1.0",
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    for module in (generations, quotes, uploads, progress, stages, callbacks, health):
+        app.include_router(module.router)
+    errors.install(app)
+    app.add_middleware(Observe, metrics=metrics)
+    return app
+
+
+@asynccontextmanager
+async def _running(settings: Settings, metrics: Metrics) -> AsyncIterator[Services]:
+    """Open everything, start the background loops, and undo it in reverse."""
+    async with AsyncExitStack() as stack:
+        database_url = settings.database_url.get_secret_value()
+        database = Database(database_url, connections=settings.database_pool)
+        await database.open()
+        stack.push_async_callback(database.close)
+        queue = Queue(database.pool)
+        await queue.open()
+        store = stack.enter_context(ArtifactStore(settings.s3))
+        library = Library(store, presign_seconds=settings.presign_seconds)
+        runpod = RunPodClient(str(settings.runpod_endpoint_base_url), settings.runpod_api_key.get_secret_value())
+        stack.push_async_callback(runpod.close)
+        outside = Outside(settings.fetching)
+        advance = Advance(
+            database,
+            queue,
+            metrics,
+            poll_seconds=settings.poll_seconds_min,
+            refuse_preview=settings.environment == "production",
+        )
+        tasks = Tasks(
+            database=database, advance=advance, runpod=runpod, library=library, sender=outside, settings=settings
+        )
+        tasks.register(queue)
+        poller = Poller(database=database, advance=advance, runpod=runpod, library=library, settings=settings)
+        notices = Notices(database_url)
+        loops = [
+            asyncio.create_task(supervise.forever("poller", poller.run)),
+            asyncio.create_task(supervise.forever("notices", notices.listen)),
+            asyncio.create_task(
+                supervise.forever("rescue", lambda: supervise.every(STALLED_SECONDS / 2, queue.rescue))
+            ),
+            asyncio.create_task(
+                supervise.forever(
+                    "tasks",
+                    lambda: queue.work(
+                        poll_seconds=settings.poll_seconds_min,
+                        concurrency=TASKS_AT_ONCE,
+                        drain_seconds=DRAIN_SECONDS,
+                    ),
+                )
+            ),
+        ]
+        stack.push_async_callback(_stop, loops)
+        inputs = Inputs(database=database, library=library, outside=outside)
+        yield Services(settings, database, advance, library, runpod, inputs, notices, metrics)
+
+
+async def _stop(loops: list[asyncio.Task[None]]) -> None:
+    for loop in loops:
+        loop.cancel()
+    await asyncio.gather(*loops, return_exceptions=True)
+    log.info("stopped")

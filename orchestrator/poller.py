@@ -1,0 +1,152 @@
+"""Asks RunPod about stage runs that are due. RunPod's webhooks are hints; what is learned here is the truth.
+
+Claims are rows with a time, taken under SKIP LOCKED, so any number of replicas share the work.
+"""
+
+import asyncio
+from datetime import UTC, datetime
+
+import structlog
+from pydantic import ValidationError
+
+from orchestrator.advance import Advance
+from orchestrator.library import Library
+from orchestrator.runpod_client import Job, JobState, RunPodClient
+from orchestrator.settings import Settings
+from orchestrator.store import Database, StageRun, runs
+from orchestrator.transitions import Canceled, Event, Failed, Finished, RunState, Started
+from shared.contracts.stage import StageProgress, StageReply
+from shared.errors import ErrorCode, MivoError, TransientError, family_of, from_wire
+
+log = structlog.get_logger()
+
+BATCH = 50
+LEASE_SECONDS = 60.0
+"""Longer than one look takes at its worst (three tries of 15 s); a killed replica's runs wait this long."""
+SLOWING = 0.1
+"""A run is asked for again after this share of its age."""
+
+
+class Poller:
+    def __init__(
+        self, *, database: Database, advance: Advance, runpod: RunPodClient, library: Library, settings: Settings
+    ) -> None:
+        self._database = database
+        self._advance = advance
+        self._runpod = runpod
+        self._library = library
+        self._settings = settings
+
+    async def run(self) -> None:
+        """Look at due runs until cancelled."""
+        while True:
+            if await self.sweep() < BATCH:
+                await asyncio.sleep(self._settings.poll_seconds_min / 2)
+
+    async def sweep(self) -> int:
+        """Look at what is due now; how many runs that were."""
+        async with self._database.transaction() as connection:
+            claimed = await runs.claim_due(connection, limit=BATCH, lease=LEASE_SECONDS)
+        await asyncio.gather(*(self._look_safely(run) for run in claimed))
+        return len(claimed)
+
+    async def _look_safely(self, run: StageRun) -> None:
+        bound = {"generation_id": run.generation_id, "stage": run.stage, "attempt": run.attempt}
+        try:
+            await self.look(run)
+        except TransientError as error:
+            log.warning("poll postponed", **bound, reason=str(error))
+        except MivoError as error:
+            await self._advance.on_run(run.id, Failed(error.body()))
+        except Exception:
+            log.exception("poll failed", **bound)  # the claim is given back: one bad run never stops the others
+        async with self._database.transaction() as connection:
+            await runs.poll_again(connection, run.id, claimed_until=run.next_poll_at, seconds=self._pause(run))
+
+    def _pause(self, run: StageRun) -> float:
+        since = run.started_at or run.submitted_at or run.created_at
+        age = (datetime.now(UTC) - since).total_seconds()
+        return min(max(SLOWING * age, self._settings.poll_seconds_min), self._settings.poll_seconds_max)
+
+    async def look(self, run: StageRun) -> None:
+        """Ask about one run, and apply what is learned."""
+        event: Event | None = None
+        job: Job | None = None
+        if run.runpod_id is not None:
+            job = await self._runpod.status(self._settings.endpoints[run.stage], run.runpod_id)
+            event = await self._meaning(run, job)
+        if event is None and run.deadline_at <= datetime.now(UTC):
+            event = await self._overdue(run)
+        if event is not None:
+            await self._advance.on_run(run.id, event)
+        if job is not None:
+            await self._report(run, job)
+
+    async def _report(self, run: StageRun, job: Job) -> None:
+        if job.status not in {JobState.IN_PROGRESS, JobState.UNKNOWN} or job.output is None:
+            return
+        try:
+            progress = StageProgress.model_validate(job.output)
+        except ValidationError:
+            return  # not ours: RunPod shows whatever a worker last said
+        if progress.attempt_id == run.id:
+            await self._advance.report(run.id, progress)
+
+    async def _meaning(self, run: StageRun, job: Job | None) -> Event | None:
+        """RunPod's answer as an event; None when there is no news."""
+        if job is None:
+            return await self._lost(run)
+        match job.status:
+            case JobState.IN_QUEUE:
+                return None
+            case JobState.IN_PROGRESS | JobState.UNKNOWN:
+                return Started() if run.state is RunState.SUBMITTED else None
+            case JobState.COMPLETED:
+                return await self._completed(run, job)
+            case _:
+                return await self._ended_without_result(run, job)
+
+    async def _ended_without_result(self, run: StageRun, job: Job) -> Event:
+        if job.status is JobState.FAILED:
+            return Failed(from_wire(job.error, stage=run.stage))
+        if job.status is JobState.CANCELLED:
+            return Canceled()
+        return await self._finished(run) or _failed(
+            run, "execution_timeout", "RunPod stopped the run at its time limit", RunState.TIMED_OUT
+        )
+
+    async def _completed(self, run: StageRun, job: Job) -> Event:
+        finished = await self._finished(run)
+        if finished is not None:
+            return finished
+        try:
+            reply = StageReply.model_validate(job.output)
+        except ValidationError:
+            return _failed(run, "bad_output", "the worker completed without a manifest")
+        if reply.stage_key != run.stage_key:
+            said = "the worker counts this work under another stage_key; deploy workers and orchestrator together"
+            return _failed(run, "contract_mismatch", said)
+        return _failed(run, "bad_output", "the worker names a manifest that is not there")
+
+    async def _lost(self, run: StageRun) -> Event:
+        return await self._finished(run) or _failed(run, "worker_lost", "RunPod no longer knows the run", RunState.LOST)
+
+    async def _overdue(self, run: StageRun) -> Event:
+        if run.state is RunState.PENDING:  # its submit looks for the manifest itself, and may have to remove it first
+            return _failed(run, "runpod_unavailable", "the run could not be submitted in time")
+        finished = await self._finished(run)
+        if finished is not None:
+            return finished
+        if run.state is RunState.RUNNING:
+            return _failed(run, "execution_timeout", "the run took longer than its limit", RunState.TIMED_OUT)
+        return _failed(run, "runpod_unavailable", "no worker took the run in time", RunState.TIMED_OUT)
+
+    async def _finished(self, run: StageRun) -> Finished | None:
+        if run.stage_key is None:
+            return None
+        manifest = await self._library.manifest(run.stage, run.stage_key)
+        return None if manifest is None else Finished(manifest)
+
+
+def _failed(run: StageRun, code: ErrorCode, message: str, state: RunState = RunState.FAILED) -> Failed:
+    return Failed(family_of(code)(code, message, stage=run.stage).body(), state)

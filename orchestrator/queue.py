@@ -1,0 +1,75 @@
+"""The procrastinate app: tasks are deferred by name, inside the caller's transaction (transactional outbox).
+
+A task that was deferred by a transaction that rolls back never existed; one that commits is run at least once.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib.resources import files
+
+import procrastinate
+import structlog
+from psycopg_pool import AsyncConnectionPool
+
+from orchestrator.store.database import Connection
+from orchestrator.store.migrations import Step
+
+log = structlog.get_logger()
+
+SUBMIT, CANCEL, DELIVER = "submit", "cancel", "deliver"
+
+HEARTBEAT_SECONDS = 5.0
+STALLED_SECONDS = 20.0
+"""Silence after which the tasks of a worker are given to others."""
+
+
+class Queue:
+    """Short tasks in Postgres, on the pool of the database."""
+
+    def __init__(self, pool: AsyncConnectionPool[Connection]) -> None:
+        self.app = procrastinate.App(connector=procrastinate.PsycopgConnector())
+        self._pool = pool
+
+    async def open(self) -> None:
+        await self.app.open_async(self._pool)
+
+    async def defer(self, connection: Connection, task: str, *, after: float = 0, **arguments: str) -> None:
+        """Queue a task as part of the transaction of `connection`, to be run after that many seconds."""
+        deferrer = self.app.configure_task(
+            task, connection=connection, schedule_in={"milliseconds": round(after * 1000)} if after else None
+        )
+        await deferrer.defer_async(**arguments)
+
+    async def work(self, *, poll_seconds: float, concurrency: int, drain_seconds: float) -> None:
+        """Run tasks until cancelled; then those under way get `drain_seconds` to end."""
+        await self.app.run_worker_async(
+            concurrency=concurrency,
+            install_signal_handlers=False,
+            fetch_job_polling_interval=poll_seconds,
+            shutdown_graceful_timeout=drain_seconds,
+            update_heartbeat_interval=HEARTBEAT_SECONDS,
+            stalled_worker_timeout=STALLED_SECONDS,
+            delete_jobs="successful",
+        )
+
+    async def rescue(self) -> int:
+        """Queue again what a killed worker held. Every task is idempotent, so twice is no harm."""
+        stalled = await self.app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS)
+        count = 0
+        for job in stalled:
+            await self.app.job_manager.retry_job(job, retry_at=datetime.now(UTC))
+            log.warning("task rescued", task=job.task_name, **job.task_kwargs)
+            count += 1
+        return count
+
+
+def queue_migrations(done: set[str]) -> Iterable[Step]:
+    """Procrastinate's schema. A fresh database gets it whole, which contains all its migrations so far."""
+    folder = files("procrastinate").joinpath("sql")
+    names = sorted(file.name for file in folder.joinpath("migrations").iterdir() if file.name.endswith(".sql"))
+    fresh = not any(name.startswith("procrastinate/") for name in done)
+    if fresh:
+        yield "procrastinate/schema", folder.joinpath("schema.sql").read_bytes()
+    for name in names:
+        if f"procrastinate/{name}" not in done:
+            yield f"procrastinate/{name}", b"" if fresh else folder.joinpath("migrations", name).read_bytes()

@@ -1,0 +1,121 @@
+"""Queries of `generations` and of the idempotency keys that lead to them."""
+
+from psycopg.types.json import Jsonb
+from pydantic import BaseModel
+
+from orchestrator.plan import Plan
+from orchestrator.store.database import Connection
+from orchestrator.store.rows import Generation
+from orchestrator.transitions import GenerationState
+from shared.contracts.artifact import Artifact
+from shared.contracts.request import GenerationRequest
+from shared.errors import ErrorBody
+
+
+def json_or_null(value: BaseModel | None) -> Jsonb | None:
+    return None if value is None else Jsonb(value.model_dump(mode="json"))
+
+
+async def insert(
+    connection: Connection,
+    *,
+    generation_id: str,
+    owner: str,
+    request: GenerationRequest,
+    plan: Plan,
+    image: Artifact | None,
+    credits_asked: int,
+) -> Generation:
+    cursor = connection.cursor(row_factory=Generation.factory)
+    await cursor.execute(
+        "INSERT INTO generations (id, owner, state, request, plan, image, credits)"
+        " VALUES (%s, %s, 'queued', %s, %s, %s, %s) RETURNING *",
+        (
+            generation_id,
+            owner,
+            json_or_null(request),
+            json_or_null(plan),
+            json_or_null(image),
+            credits_asked,
+        ),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise RuntimeError("INSERT .. RETURNING gave no row")
+    return row
+
+
+async def get(connection: Connection, generation_id: str, *, owner: str | None = None) -> Generation | None:
+    """One generation; with an owner, only one of theirs."""
+    cursor = connection.cursor(row_factory=Generation.factory)
+    await cursor.execute(
+        "SELECT * FROM generations WHERE id = %s AND (%s::text IS NULL OR owner = %s)", (generation_id, owner, owner)
+    )
+    return await cursor.fetchone()
+
+
+async def newest(connection: Connection, owner: str, *, before: int | None, limit: int) -> list[Generation]:
+    """The owner's generations, newest first, below the number `before`."""
+    cursor = connection.cursor(row_factory=Generation.factory)
+    await cursor.execute(
+        "SELECT * FROM generations WHERE owner = %s AND (%s::bigint IS NULL OR number < %s)"
+        " ORDER BY number DESC LIMIT %s",
+        (owner, before, before, limit),
+    )
+    return await cursor.fetchall()
+
+
+async def lock(connection: Connection, generation_id: str) -> Generation | None:
+    cursor = connection.cursor(row_factory=Generation.factory)
+    await cursor.execute("SELECT * FROM generations WHERE id = %s FOR UPDATE", (generation_id,))
+    return await cursor.fetchone()
+
+
+async def lock_by_run(connection: Connection, run_id: str) -> Generation | None:
+    cursor = connection.cursor(row_factory=Generation.factory)
+    await cursor.execute(
+        "SELECT * FROM generations WHERE id = (SELECT generation_id FROM stage_runs WHERE id = %s) FOR UPDATE",
+        (run_id,),
+    )
+    return await cursor.fetchone()
+
+
+async def set_state(
+    connection: Connection,
+    generation_id: str,
+    state: GenerationState,
+    *,
+    error: ErrorBody | None,
+    refund: int | None,
+) -> None:
+    await connection.execute(
+        "UPDATE generations SET state = %s, error = %s, credits_refund = %s,"
+        " finished_at = CASE WHEN %s THEN clock_timestamp() END WHERE id = %s",
+        (state, json_or_null(error), refund, state.final, generation_id),
+    )
+
+
+async def count_live(connection: Connection) -> dict[str, int]:
+    cursor = await connection.execute(
+        "SELECT state, count(*) FROM generations WHERE state IN ('queued', 'running') GROUP BY state"
+    )
+    return {str(state): int(count) for state, count in await cursor.fetchall()}
+
+
+async def remember_key(connection: Connection, owner: str, key: str, *, body_sha256: str, generation_id: str) -> bool:
+    """False when the key is taken. Waits for another transaction that is about to take it."""
+    cursor = await connection.execute(
+        "INSERT INTO idempotency_keys (owner, key, body_sha256, generation_id) VALUES (%s, %s, %s, %s)"
+        " ON CONFLICT DO NOTHING",
+        (owner, key, body_sha256, generation_id),
+    )
+    return cursor.rowcount == 1
+
+
+async def of_key(connection: Connection, owner: str, key: str) -> tuple[str, str] | None:
+    """(sha256 of the body, generation id) of an idempotency key."""
+    cursor = await connection.execute(
+        "SELECT body_sha256, generation_id FROM idempotency_keys WHERE owner = %s AND key = %s", (owner, key)
+    )
+    row = await cursor.fetchone()
+    return None if row is None else (str(row[0]), str(row[1]))

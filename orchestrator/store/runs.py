@@ -1,0 +1,141 @@
+"""Queries of `stage_runs`."""
+
+from datetime import datetime
+from typing import Any
+
+from psycopg import sql
+
+from orchestrator.store.database import Connection
+from orchestrator.store.generations import json_or_null
+from orchestrator.store.rows import StageRun
+from orchestrator.transitions import RunState
+from shared.contracts.artifact import Manifest
+from shared.contracts.vocabulary import Stage
+from shared.errors import ErrorBody
+
+LIVE = "state IN ('pending', 'submitted', 'running')"
+
+
+async def insert(
+    connection: Connection,
+    *,
+    run_id: str,
+    generation_id: str,
+    stage: Stage,
+    attempt: int,
+    repair: bool,
+    token: str,
+    seconds: float,
+) -> None:
+    """A pending run that has to be submitted within `seconds`."""
+    await connection.execute(
+        "INSERT INTO stage_runs (id, generation_id, stage, attempt, state, repair, token, deadline_at, next_poll_at)"
+        " SELECT %s, %s, %s, %s, 'pending', %s, %s, at, at"
+        " FROM (SELECT clock_timestamp() + make_interval(secs => %s) AS at) AS deadline",
+        (run_id, generation_id, stage, attempt, repair, token, seconds),
+    )
+
+
+async def get(connection: Connection, run_id: str) -> StageRun | None:
+    cursor = connection.cursor(row_factory=StageRun.factory)
+    await cursor.execute("SELECT * FROM stage_runs WHERE id = %s", (run_id,))
+    return await cursor.fetchone()
+
+
+async def of_generation(connection: Connection, generation_id: str, *, lock: bool = False) -> list[StageRun]:
+    """All runs of a generation, oldest first."""
+    cursor = connection.cursor(row_factory=StageRun.factory)
+    ending = sql.SQL(" FOR UPDATE") if lock else sql.SQL("")
+    query = sql.SQL("SELECT * FROM stage_runs WHERE generation_id = %s ORDER BY number")
+    await cursor.execute(query + ending, (generation_id,))
+    return await cursor.fetchall()
+
+
+async def set_key(connection: Connection, run_id: str, stage_key: str) -> None:
+    await connection.execute("UPDATE stage_runs SET stage_key = %s WHERE id = %s", (stage_key, run_id))
+
+
+async def set_state(connection: Connection, run_id: str, state: RunState) -> None:
+    await connection.execute(
+        "UPDATE stage_runs SET state = %s,"
+        " finished_at = CASE WHEN %s THEN COALESCE(finished_at, clock_timestamp()) END WHERE id = %s",
+        (state, state.final, run_id),
+    )
+
+
+async def submitted(connection: Connection, run_id: str, runpod_id: str, *, seconds: float, poll_in: float) -> None:
+    """RunPod has it; a worker has to take it within `seconds`."""
+    await connection.execute(
+        "UPDATE stage_runs SET runpod_id = %s, submitted_at = clock_timestamp(),"
+        " deadline_at = clock_timestamp() + make_interval(secs => %s),"
+        " next_poll_at = clock_timestamp() + make_interval(secs => %s) WHERE id = %s",
+        (runpod_id, seconds, poll_in, run_id),
+    )
+
+
+async def started(connection: Connection, run_id: str, *, seconds: float) -> None:
+    """A worker has it, and has to be done within `seconds`."""
+    await connection.execute(
+        "UPDATE stage_runs SET started_at = clock_timestamp(),"
+        " deadline_at = clock_timestamp() + make_interval(secs => %s) WHERE id = %s",
+        (seconds, run_id),
+    )
+
+
+async def finished(connection: Connection, run_id: str, manifest: Manifest, *, reused: bool) -> None:
+    await connection.execute(
+        "UPDATE stage_runs SET manifest = %s, reused = %s, progress = 1 WHERE id = %s",
+        (json_or_null(manifest), reused, run_id),
+    )
+
+
+async def failed(connection: Connection, run_id: str, error: ErrorBody) -> None:
+    await connection.execute("UPDATE stage_runs SET error = %s WHERE id = %s", (json_or_null(error), run_id))
+
+
+async def set_progress(connection: Connection, run_id: str, fraction: float) -> None:
+    await connection.execute("UPDATE stage_runs SET progress = %s WHERE id = %s", (fraction, run_id))
+
+
+async def claim_due(connection: Connection, *, limit: int, lease: float) -> list[StageRun]:
+    """Live runs whose time to be looked at has come; nobody else gets them for `lease` seconds."""
+    cursor = connection.cursor(row_factory=StageRun.factory)
+    await cursor.execute(
+        sql.SQL(
+            "UPDATE stage_runs SET next_poll_at = clock_timestamp() + make_interval(secs => %s)"
+            " WHERE id IN (SELECT id FROM stage_runs WHERE {live} AND next_poll_at <= clock_timestamp()"
+            " ORDER BY next_poll_at LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING *"
+        ).format(live=sql.SQL(LIVE)),
+        (lease, limit),
+    )
+    return await cursor.fetchall()
+
+
+async def poll_again(connection: Connection, run_id: str, *, claimed_until: datetime, seconds: float) -> None:
+    """Give a claim back; a hint that came while we held it (`due_now`) keeps its earlier time."""
+    await connection.execute(
+        "UPDATE stage_runs SET next_poll_at = CASE WHEN deadline_at > clock_timestamp()"
+        " THEN LEAST(deadline_at, clock_timestamp() + make_interval(secs => %s))"
+        " ELSE clock_timestamp() + make_interval(secs => %s) END"
+        " WHERE id = %s AND next_poll_at = %s",
+        (seconds, seconds, run_id, claimed_until),
+    )
+
+
+async def due_now(connection: Connection, run_id: str) -> None:
+    await connection.execute(
+        sql.SQL("UPDATE stage_runs SET next_poll_at = clock_timestamp() WHERE id = %s AND {live}").format(
+            live=sql.SQL(LIVE)
+        ),
+        (run_id,),
+    )
+
+
+async def count_live(connection: Connection) -> list[tuple[str, str, int]]:
+    """(stage, state, how many) of live runs."""
+    cursor: Any = await connection.execute(
+        sql.SQL("SELECT stage, state, count(*) FROM stage_runs WHERE {live} GROUP BY stage, state").format(
+            live=sql.SQL(LIVE)
+        )
+    )
+    return [(str(stage), str(state), int(count)) for stage, state, count in await cursor.fetchall()]

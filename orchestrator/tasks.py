@@ -1,0 +1,164 @@
+"""The short tasks that `advance` defers by name: submit, cancel, deliver. Each may run twice and does no harm."""
+
+import json
+import random
+from datetime import UTC, datetime
+
+import structlog
+from procrastinate import BaseRetryStrategy, JobContext, RetryDecision
+from procrastinate.jobs import Job
+from pydantic import AnyHttpUrl
+
+from orchestrator.advance import Advance, upstream_of
+from orchestrator.library import Library
+from orchestrator.plan import stage_input
+from orchestrator.queue import CANCEL, DELIVER, SUBMIT, Queue
+from orchestrator.runpod_client import Policy, RunPodClient
+from orchestrator.settings import Settings
+from orchestrator.store import Database, Generation, StageRun, deliveries, generations, runs
+from orchestrator.transitions import Failed, Finished, RunState, Submitted
+from orchestrator.views import final_message
+from orchestrator.webhooks import Sender, signed_headers
+from shared import durations
+from shared.contracts import keys
+from shared.contracts.stage import StageInput
+from shared.contracts.vocabulary import Stage
+from shared.errors import MivoError, TransientError, from_wire, to_wire
+
+log = structlog.get_logger()
+
+
+class Backoff(BaseRetryStrategy):
+    """Doubling waits with full jitter above half, a fixed number of tries. A bug is tried again too: it may be a
+    deploy that is being mended, and giving up is the task's own last word.
+    """
+
+    def __init__(self, *, tries: int, first: float, longest: float) -> None:
+        self.tries = tries
+        self._first = first
+        self._longest = longest
+
+    def last(self, job: Job) -> bool:
+        return job.attempts + 1 >= self.tries
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:  # noqa: ARG002  the interface
+        if self.last(job):
+            return None
+        wait = min(self._first * 2**job.attempts, self._longest) * random.uniform(0.5, 1)
+        return RetryDecision(retry_in={"milliseconds": round(wait * 1000)})
+
+
+class Tasks:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        advance: Advance,
+        runpod: RunPodClient,
+        library: Library,
+        sender: Sender,
+        settings: Settings,
+    ) -> None:
+        self._database = database
+        self._advance = advance
+        self._runpod = runpod
+        self._library = library
+        self._sender = sender
+        self._settings = settings
+        first, longest = settings.retry_seconds, settings.retry_seconds_max
+        self._submits = Backoff(tries=settings.submit_tries, first=first, longest=longest)
+        self._cancels = Backoff(tries=settings.submit_tries, first=first, longest=longest)
+        self._deliveries = Backoff(tries=settings.delivery_tries, first=first, longest=longest)
+
+    def register(self, queue: Queue) -> None:
+        queue.app.task(name=SUBMIT, retry=self._submits, pass_context=True)(self.submit)
+        queue.app.task(name=CANCEL, retry=self._cancels)(self.cancel)
+        queue.app.task(name=DELIVER, retry=self._deliveries, pass_context=True)(self.deliver)
+
+    async def submit(self, context: JobContext, run_id: str) -> None:
+        """Find the work done, or hand it to RunPod.
+
+        Transient trouble is tried again and is not an attempt; when all tries are used up, the run fails with it.
+        """
+        try:
+            await self._submit(run_id)
+        except Exception as error:
+            final = isinstance(error, MivoError) and not isinstance(error, TransientError)
+            if not final and not self._submits.last(context.job):
+                raise
+            log.exception("submit failed", run_id=run_id)
+            await self._advance.on_run(run_id, Failed(from_wire(to_wire(error))))
+
+    async def _submit(self, run_id: str) -> None:
+        async with self._database.transaction() as connection:
+            run = await runs.get(connection, run_id)
+            if run is None or run.state is not RunState.PENDING:
+                return
+            generation = await generations.get(connection, run.generation_id)
+            history = await runs.of_generation(connection, run.generation_id)
+        if generation is None:
+            return
+        work = _work(generation, run, history)
+        stage_key = keys.stage_key(work)
+        async with self._database.transaction() as connection:
+            await runs.set_key(connection, run_id, stage_key)
+        if run.repair:
+            await self._library.discard(run.stage, stage_key, unless=run_id)
+        manifest = await self._library.manifest(run.stage, stage_key)
+        if manifest is not None:
+            await self._advance.on_run(run_id, Finished(manifest))
+            return
+        limit = generation.plan.of(run.stage).deadline_seconds
+        runpod_id = await self._runpod.run(
+            self._settings.endpoints[run.stage],
+            work.model_dump(mode="json"),
+            policy=Policy(execution=limit, ttl=limit + durations.QUEUE_SECONDS),
+            webhook=callback_url(self._settings.public_url, run),
+        )
+        await self._advance.on_run(run_id, Submitted(runpod_id))
+
+    async def cancel(self, run_id: str, stage: str, runpod_id: str) -> None:
+        """Tell RunPod to stop; when it cannot be told, executionTimeout and ttl end the run."""
+        await self._runpod.cancel(self._settings.endpoints[Stage(stage)], runpod_id)
+        log.info("run canceled at RunPod", run_id=run_id, stage=stage, runpod_id=runpod_id)
+
+    async def deliver(self, context: JobContext, delivery_id: str) -> None:
+        """Tell Mivo how a generation ended. At least once: the receiver knows a repetition by its webhook-id."""
+        async with self._database.transaction() as connection:
+            delivery = await deliveries.get(connection, delivery_id)
+            if delivery is None or delivery.state != "pending":
+                return
+            generation = await generations.get(connection, delivery.generation_id)
+            history = await runs.of_generation(connection, delivery.generation_id)
+        if generation is None or generation.request.webhook_url is None:
+            return
+        body = json.dumps(final_message(generation, history, self._library)).encode()
+        headers = signed_headers(self._settings.webhook_secrets, delivery.id, datetime.now(UTC), body)
+        try:
+            status = await self._sender.post(str(generation.request.webhook_url), body=body, headers=headers)
+            answer, good = f"HTTP {status}", 200 <= status < 300
+        except MivoError as error:
+            answer, good = str(error), False
+        state = "delivered" if good else "dead" if self._deliveries.last(context.job) else "pending"
+        async with self._database.transaction() as connection:
+            await deliveries.answered(connection, delivery_id, state=state, answer=answer)
+        log.info("webhook", generation_id=generation.id, delivery_id=delivery_id, state=state, answer=answer)
+        if state == "pending":
+            raise TransientError("connection_lost", f"the webhook was not taken: {answer}")
+
+
+def _work(generation: Generation, run: StageRun, history: list[StageRun]) -> StageInput:
+    upstream = upstream_of(history, generation.plan.before(run.stage))
+    return stage_input(
+        generation.plan.of(run.stage),
+        attempt_id=run.id,
+        generation_id=generation.id,
+        image=generation.image,
+        upstream=upstream.manifest if upstream else None,
+    )
+
+
+def callback_url(public_url: AnyHttpUrl | None, run: StageRun) -> str | None:
+    if public_url is None:
+        return None
+    return f"{str(public_url).rstrip('/')}/api/callbacks/runpod/{run.id}/{run.token}"

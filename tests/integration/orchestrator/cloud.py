@@ -1,0 +1,118 @@
+"""An orchestrator in this process, on a real socket, over a real Postgres, a real S3 and a scripted RunPod."""
+
+import base64
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import psycopg
+from pydantic import HttpUrl, SecretStr
+from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
+
+from orchestrator.app import create_app
+from orchestrator.settings import ApiKey, Settings
+from shared.artifacts import ArtifactStore, S3Settings
+from shared.contracts.vocabulary import Stage
+from tests.integration.orchestrator.fake_worker import FakeWorker
+from tests.integration.orchestrator.scripted_runpod import ScriptedRunPod, endpoint_of, serving
+
+KEY, OTHER_KEY = "key-of-mivo", "key-of-somebody-else"
+WEBHOOK_SECRET = f"whsec_{base64.b64encode(b'a secret of the webhook tests').decode()}"
+FINAL = {"succeeded", "failed", "canceled"}
+DRAFT = {"prompt": "a lighthouse in the rain", "resolution": "draft", "duration": 1}
+PATIENCE = 15  # seconds
+
+
+def settings_for(database_url: str, s3: S3Settings, runpod_url: str, **changes: Any) -> Settings:
+    def key(name: str, token: str, *, debug: bool = False) -> ApiKey:
+        return ApiKey(name=name, sha256=hashlib.sha256(token.encode()).hexdigest(), debug=debug)
+
+    values: dict[str, Any] = {
+        "environment": "local",
+        "database_url": SecretStr(database_url),
+        "runpod_api_key": SecretStr("runpod-key"),
+        "runpod_endpoint_base_url": HttpUrl(f"{runpod_url}/v2"),
+        **{f"runpod_{stage}_endpoint_id": endpoint_of(stage) for stage in Stage},
+        "api_keys": (key("mivo", KEY, debug=True), key("other", OTHER_KEY)),
+        "webhook_secrets": (SecretStr(WEBHOOK_SECRET),),
+        "allow_draft": True,
+        "allow_http_urls": True,
+        "poll_seconds_min": 0.05,
+        "poll_seconds_max": 0.1,
+        "retry_seconds": 0.05,
+        "retry_seconds_max": 0.2,
+        "submit_tries": 4,
+        "delivery_tries": 4,
+        "s3": s3,
+    }
+    return Settings(**{**values, **changes})
+
+
+@dataclass
+class Cloud:
+    url: str
+    http: httpx.AsyncClient
+    runpod: ScriptedRunPod
+    worker: FakeWorker
+    store: ArtifactStore
+    settings: Settings
+    database_url: str
+
+    async def create(self, headers: dict[str, str] | None = None, **fields: Any) -> dict[str, Any]:
+        answer = await self.http.post("/api/generations", json={**DRAFT, **fields}, headers=headers)
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
+    async def get(self, generation_id: str) -> dict[str, Any]:
+        answer = await self.http.get(f"/api/generations/{generation_id}")
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def ended(self, generation_id: str) -> dict[str, Any]:
+        """The generation, once it is final."""
+        return await eventually(lambda: self._if_final(generation_id))
+
+    async def _if_final(self, generation_id: str) -> dict[str, Any] | None:
+        found = await self.get(generation_id)
+        return found if found["state"] in FINAL else None
+
+    async def job(self, stage: Stage, *, number: int = 0) -> Any:
+        """The job that RunPod was given, once it was."""
+
+        async def given() -> Any:
+            jobs = self.runpod.of(stage)
+            return jobs[number] if len(jobs) > number else None
+
+        return await eventually(given)
+
+    async def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        async with await psycopg.AsyncConnection.connect(self.database_url, autocommit=True) as connection:
+            cursor = await connection.execute(query.encode(), values)
+            return await cursor.fetchall() if cursor.description else []
+
+
+async def eventually(check: Callable[[], Awaitable[Any]], seconds: float = PATIENCE) -> Any:
+    """The first truthy answer of `check`; fails after `seconds`."""
+    waiting = AsyncRetrying(
+        stop=stop_after_delay(seconds), wait=wait_fixed(0.02), retry=retry_if_result(lambda found: not found)
+    )
+
+    async def asked() -> Any:
+        return await check()  # tenacity waits only for what is a coroutine function by its looks
+
+    return await waiting(asked)
+
+
+@asynccontextmanager
+async def orchestrating(settings: Settings, token: str = KEY) -> AsyncIterator[httpx.AsyncClient]:
+    """One replica, and a client of it that has a key."""
+    async with (
+        serving(create_app(settings)) as url,
+        httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}, trust_env=False) as http,
+    ):
+        yield http
