@@ -67,10 +67,15 @@ class ComfyProcess:
         """ComfyUI's folders, where they are ours to read and write; None in attach mode (use upload and view)."""
         return None if self.attached else self._settings.base_dir.absolute()
 
+    @property
+    def pid(self) -> int | None:
+        """Our process, while it runs."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
     def alive(self) -> bool:
         """Whether our process runs; in attach mode whether the port takes connections."""
         if self._settings.url is None:
-            return self._process is not None and self._process.poll() is None
+            return self.pid is not None
         address = (self._settings.url.host or "", self._settings.url.port or 80)
         try:
             socket.create_connection(address, timeout=1.0).close()

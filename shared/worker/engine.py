@@ -9,7 +9,7 @@ import structlog
 
 from shared.comfy.client import ComfyClient
 from shared.comfy.process import ComfyProcess
-from shared.errors import FatalError, MivoError
+from shared.errors import FatalError, MivoError, TransientError
 from shared.stage import Names
 from shared.worker.execute import CONDITIONING_FOLDER
 
@@ -30,10 +30,19 @@ class Engine:
 
     async def start(self) -> None:
         """Up and answering, or TransientError comfy_crashed or comfy_unreachable. Also the fitness check."""
-        await self._process.start()
+        try:
+            await self._process.start()
+        except TransientError as error:  # it was found alive, and died while it was asked
+            log.warning("engine_restarts", code=error.code)
+            await self._process.restart()
         async with self._process.client() as client:
             stats = await client.system_stats()
         self.name = f"ComfyUI {stats['system']['comfyui_version']}"
+
+    @property
+    def pid(self) -> int | None:
+        """ComfyUI's process, while it runs and is ours."""
+        return self._process.pid
 
     async def close(self) -> None:
         await self._process.stop()
