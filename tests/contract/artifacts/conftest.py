@@ -23,7 +23,7 @@ def rclone_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Sett
     (port,) = free_ports(1)
     address = (HOST, port)
     binary = str(Path(sysconfig.get_path("scripts")) / "rclone")
-    key, secret = "mivo-tests", "a-secret-of-the-tests"
+    key, secret = "mivo-tests", "a-secret-of-the-tests"  # pragma: allowlist secret
     (folder / "rclone.conf").touch()
     argv = [
         *(binary, "serve", "s3", "--config", str(folder / "rclone.conf"), "--addr", f"{HOST}:{port}"),

@@ -28,7 +28,7 @@ HOSTILE_SHAPES = [
     ("https://", "names no host"),
     ("https:///a.png", "names no host"),
     ("https://user@example.com/", "user name or password"),
-    ("https://user:pass@example.com/", "user name or password"),
+    ("https://user:pass@example.com/", "user name or password"),  # pragma: allowlist secret
     ("https://example.com@127.0.0.1/", "user name or password"),
     ("https://:pass@example.com/", "user name or password"),
     ("https://example.com:22/", "80 and 443"),
