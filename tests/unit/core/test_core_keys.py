@@ -203,11 +203,13 @@ def test_only_a_run_that_decodes_and_samples_stands_for_another(works: Worlds) -
 
 
 def test_after_base_gen_comes_the_refine_of_the_same_video(works: Worlds, make_manifest: Any) -> None:
-    upstream = make_manifest(works.base)
+    unusual = {"resolution": "1080p", "duration": 20, "precision": "full", "camera": "jib_up", "seed": 99}
+    base = BaseGenInput.model_validate(works.base.model_dump() | unusual)
+    upstream = make_manifest(base)
     found = keys.after(upstream, Stage.SPATIAL_UPSCALE, ending="latents", attempt_id=B, generation_id="g")
     assert isinstance(found, SpatialUpscaleInput)
     for name in ("resolution", "duration", "quality", "precision", "camera", "seed", "image"):
-        assert getattr(found, name) == getattr(works.base, name)
+        assert getattr(found, name) == getattr(base, name)
     for role in ("video_latent", "audio_latent", "conditioning"):
         assert getattr(found, role) == upstream.artifacts[role]
     assert (found.half_resolution, found.ending, found.attempt_id, found.generation_id) == (False, "latents", B, "g")
