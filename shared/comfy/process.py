@@ -49,6 +49,8 @@ class ComfyProcess:
         self._lock = asyncio.Lock()
         self._warnings: deque[tuple[int, str]] = deque(maxlen=MAX_WARNINGS)
         self._mark = 0
+        self.hidden: tuple[str, ...] = ()
+        """Texts that never reach our log, whatever ComfyUI prints: the prompt of the job under way."""
 
     @property
     def attached(self) -> bool:
@@ -162,13 +164,19 @@ class ComfyProcess:
         assert process.stdout is not None  # noqa: S101  opened as PIPE above
         with process.stdout as stream:
             while raw := stream.readline(1 << 16):  # a progress bar may never end its line
-                line = raw.decode(errors="replace").strip()[:MAX_LINE]
+                line = self._hide(raw.decode(errors="replace").strip())[:MAX_LINE]
                 if any(word in line for word in SUSPICIOUS):
                     self._mark += 1
                     self._warnings.append((self._mark, line))
                 if line:
                     log.info("comfy", line=line)
         log.info("comfy_ended", pid=process.pid, exit_code=process.wait())
+
+    def _hide(self, line: str) -> str:
+        for text in self.hidden:
+            for part in filter(str.strip, text.splitlines()):
+                line = line.replace(part.strip(), "[hidden]")
+        return line
 
 
 def _map_embeddings(base: Path) -> Path:

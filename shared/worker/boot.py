@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 
+from shared import logs
 from shared.artifacts import ArtifactStore, S3Settings
 from shared.comfy.process import ComfyProcess
 from shared.comfy.settings import ComfySettings
@@ -16,6 +17,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 def boot(definition: StageDefinition) -> Worker:
     """Reads S3_* and COMFYUI_*; ValidationError names every setting that is missing or wrong."""
+    logs.configure(definition.stage)
     forked_children_die_with_us()
     return Worker(
         definition=definition,

@@ -48,8 +48,10 @@ class Engine:
         await self._process.stop()
 
     @asynccontextmanager
-    async def session(self, names: Names) -> AsyncIterator[ComfyClient]:
+    async def session(self, names: Names, *, hidden: tuple[str, ...] = ()) -> AsyncIterator[ComfyClient]:
         """The client for one execution. Its files are removed afterwards, whatever happened.
+
+        `hidden` are texts that must not reach the log, the user's prompt above all.
 
         FatalError model_missing when ComfyUI's log says that a LoRA did not fit: ComfyUI itself calls that a
         success and renders as if there were none (facts/comfyui.md section 7).
@@ -58,6 +60,7 @@ class Engine:
             await self._process.restart()
             self._doubtful = False
         await self.start()
+        self._process.hidden = hidden
         mark = self._process.mark()
         client = self._process.client()
         try:

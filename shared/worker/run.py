@@ -16,7 +16,7 @@ from shared.artifacts import ArtifactStore
 from shared.comfy.progress import Progress
 from shared.contracts import keys
 from shared.contracts.artifact import Artifact, Manifest, manifest_key
-from shared.contracts.stage import ReplyArtifact, StageInput, StageProgress, StageReply
+from shared.contracts.stage import BaseGenInput, ReplyArtifact, StageInput, StageProgress, StageReply
 from shared.errors import CapacityError, MivoError, to_wire
 from shared.stage import Names, StageDefinition
 from shared.worker import execute, outputs
@@ -120,7 +120,8 @@ async def _render(worker: Worker, work: StageInput, stage_key: str, report: Thro
 
     with tempfile.TemporaryDirectory(prefix="ltx2-") as temporary:
         folder = Path(temporary)
-        async with worker.engine.session(names) as comfy:
+        hidden = (work.prompt,) if isinstance(work, BaseGenInput) else ()
+        async with worker.engine.session(names, hidden=hidden) as comfy:
             tell("fetching")
             with timings.of("fetch"):
                 inputs = await execute.fetch_inputs(work, folder, worker.store)
