@@ -111,20 +111,25 @@ def test_the_stage_is_added_where_it_is_missing_and_never_replaced() -> None:
     assert from_wire(to_wire(nameless), stage="spatial_upscale").stage == "spatial_upscale"
 
 
-SECRET = "a cat called Schroedinger https://s3/videos/x.mp4?X-Amz-Signature=abc /home/worker/key"
+PRIVATE = "a cat called Schroedinger https://s3/videos/x.mp4?X-Amz-Signature=abc /home/worker/key"
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, ValueError, KeyError, OSError, BaseException])
 def test_a_foreign_exception_tells_its_type_and_nothing_else(kind: type[BaseException]) -> None:
-    wire = to_wire(kind(SECRET), stage="base_gen")
+    wire = to_wire(kind(PRIVATE), stage="base_gen")
     body = from_wire(wire)
     assert (body.code, body.retryable, body.stage, body.detail) == ("internal", False, "base_gen", None)
     assert kind.__name__ in body.message
-    assert not [word for word in SECRET.split() if len(word) > 3 and word in wire]
+    assert not [word for word in PRIVATE.split() if len(word) > 3 and word in wire]
 
 
 def test_an_exception_that_escaped_to_the_sdk_tells_its_type_and_nothing_else() -> None:
-    said = {"error_type": "<class 'RuntimeError'>", "error_message": SECRET, "error_traceback": SECRET, "hostname": "h"}
+    said = {
+        "error_type": "<class 'RuntimeError'>",
+        "error_message": PRIVATE,
+        "error_traceback": PRIVATE,
+        "hostname": "h",
+    }
     for arrived in (json.dumps(said), said):
         body = from_wire(arrived, stage="base_gen")
         assert (body.code, body.stage) == ("internal", "base_gen")
