@@ -71,7 +71,7 @@ class _Judge:
     def _feeds(self, node_id: str, output: str) -> bool:
         reached, todo = {output}, [output]
         while todo:
-            for value in self._graph[todo.pop()]["inputs"].values():
+            for value in self._graph[todo.pop()].get("inputs", {}).values():
                 if is_link(value) and len(value) == 2 and value[0] in self._graph and value[0] not in reached:
                     reached.add(value[0])
                     todo.append(value[0])

@@ -21,9 +21,9 @@ Graph = dict[str, dict[str, Any]]
 Event = dict[str, Any]
 
 
-def eventually(ask: Callable[[], Any]) -> Any:
+def eventually(ask: Callable[[], Any], deadline: float = DEADLINE) -> Any:
     """The first truthy answer; fails after the deadline."""
-    retrying = Retrying(stop=stop_after_delay(DEADLINE), wait=wait_fixed(0.02), retry=retry_if_result(lambda a: not a))
+    retrying = Retrying(stop=stop_after_delay(deadline), wait=wait_fixed(0.02), retry=retry_if_result(lambda a: not a))
     return retrying(ask)
 
 
@@ -107,15 +107,15 @@ class Engine:
         entry: dict[str, Any] = self.http.get(f"/history/{prompt_id}").json()
         return entry
 
-    def run(self, graph: Graph, **more: Any) -> dict[str, Any]:
+    def run(self, graph: Graph, *, deadline: float = DEADLINE) -> dict[str, Any]:
         """Runs a graph to its end and gives its entry in the history."""
-        prompt_id = self.submit(graph, **more)
-        entry: dict[str, Any] = eventually(lambda: self.history(prompt_id))[prompt_id]
+        prompt_id = self.submit(graph)
+        entry: dict[str, Any] = eventually(lambda: self.history(prompt_id), deadline)[prompt_id]
         return entry
 
-    def outputs(self, graph: Graph) -> dict[str, Path]:
+    def outputs(self, graph: Graph, *, deadline: float = DEADLINE) -> dict[str, Path]:
         """Node id -> the file it wrote; the run must succeed."""
-        entry = self.run(graph)
+        entry = self.run(graph, deadline=deadline)
         assert entry["status"]["completed"], entry["status"]["messages"][-1]
         files: dict[str, Path] = {}
         for node_id, shown in entry["outputs"].items():

@@ -42,6 +42,19 @@ def test_interrupt_during_a_silent_node_is_reported_on_the_next_one(engine: Engi
     assert (ended["node_id"], ended["node_type"], ended["executed"]) == ("2", "PreviewImage", ["1"])
 
 
+def test_an_interrupt_that_comes_too_late_does_not_hit_the_next_prompt(start: Callable[..., Engine]) -> None:
+    slow = start("--history-lag", "1.0")
+    with slow.listen("late") as listener:
+        first = slow.submit(cheap(1), client_id="late")
+        listener.until(lambda e: e["type"] == "execution_success")
+        second = slow.submit(cheap(2), client_id="late")
+        slow.http.post("/interrupt", json={})  # the first one has done all its work
+        listener.story(first)
+        listener.story(second)
+    assert slow.history(first)[first]["status"]["completed"]
+    assert slow.history(second)[second]["status"]["completed"]
+
+
 def test_queue_front_number_delete_clear_and_cancel(engine: Engine) -> None:
     running = engine.submit(sleeping(60, nonce()), client_id="q")
     eventually(lambda: engine.http.get("/queue").json()["queue_running"])
