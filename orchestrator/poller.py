@@ -21,8 +21,10 @@ from shared.errors import ErrorCode, MivoError, TransientError, family_of, from_
 log = structlog.get_logger()
 
 BATCH = 50
-LEASE_SECONDS = 60.0
-"""Longer than one look takes at its worst (three tries of 15 s); a killed replica's runs wait this long."""
+LOOK_SECONDS = 20.0
+"""Most that one look may take, RunPod's retries included."""
+LEASE_SECONDS = 30.0
+"""Longer than a look; the runs of a replica that was killed wait this long."""
 SLOWING = 0.1
 """A run is asked for again after this share of its age."""
 
@@ -52,16 +54,22 @@ class Poller:
 
     async def _look_safely(self, run: StageRun) -> None:
         bound = {"generation_id": run.generation_id, "stage": run.stage, "attempt": run.attempt}
+        pause = 0.0  # when we are stopped in the middle, others go on at once
         try:
-            await self.look(run)
-        except TransientError as error:
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self.look(run)
+            pause = self._pause(run)
+        except (TransientError, TimeoutError) as error:
             log.warning("poll postponed", **bound, reason=str(error))
+            pause = self._pause(run)
         except MivoError as error:
             await self._advance.on_run(run.id, Failed(error.body()))
         except Exception:
-            log.exception("poll failed", **bound)  # the claim is given back: one bad run never stops the others
-        async with self._database.transaction() as connection:
-            await runs.poll_again(connection, run.id, claimed_until=run.next_poll_at, seconds=self._pause(run))
+            log.exception("poll failed", **bound)  # one bad run never stops the others
+            pause = self._settings.poll_seconds_max
+        finally:
+            async with self._database.transaction() as connection:
+                await runs.poll_again(connection, run.id, claimed_until=run.next_poll_at, seconds=pause)
 
     def _pause(self, run: StageRun) -> float:
         since = run.started_at or run.submitted_at or run.created_at

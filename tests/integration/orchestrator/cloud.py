@@ -17,7 +17,7 @@ from orchestrator.settings import ApiKey, Settings
 from shared.artifacts import ArtifactStore, S3Settings
 from shared.contracts.vocabulary import Stage
 from tests.integration.orchestrator.fake_worker import FakeWorker
-from tests.integration.orchestrator.scripted_runpod import ScriptedRunPod, endpoint_of, serving
+from tests.integration.orchestrator.scripted_runpod import ScriptedJob, ScriptedRunPod, endpoint_of, make_app, serving
 
 KEY, OTHER_KEY = "key-of-mivo", "key-of-somebody-else"
 WEBHOOK_SECRET = f"whsec_{base64.b64encode(b'a secret of the webhook tests').decode()}"
@@ -51,7 +51,7 @@ def settings_for(database_url: str, s3: S3Settings, runpod_url: str, **changes: 
     return Settings(**{**values, **changes})
 
 
-@dataclass
+@dataclass(repr=False)
 class Cloud:
     url: str
     http: httpx.AsyncClient
@@ -75,20 +75,32 @@ class Cloud:
 
     async def ended(self, generation_id: str) -> dict[str, Any]:
         """The generation, once it is final."""
-        return await eventually(lambda: self._if_final(generation_id))
+        ended: dict[str, Any] = await eventually(lambda: self._if_final(generation_id))
+        return ended
 
     async def _if_final(self, generation_id: str) -> dict[str, Any] | None:
         found = await self.get(generation_id)
         return found if found["state"] in FINAL else None
 
-    async def job(self, stage: Stage, *, number: int = 0) -> Any:
+    async def job(self, stage: Stage, *, number: int = 0) -> ScriptedJob:
         """The job that RunPod was given, once it was."""
 
-        async def given() -> Any:
+        async def given() -> ScriptedJob | None:
             jobs = self.runpod.of(stage)
             return jobs[number] if len(jobs) > number else None
 
-        return await eventually(given)
+        job: ScriptedJob = await eventually(given)
+        return job
+
+    async def seen(self, generation_id: str, state: str) -> dict[str, Any]:
+        """The generation, once its newest stage run is in this state."""
+
+        async def reached() -> dict[str, Any] | None:
+            found = await self.get(generation_id)
+            return found if found["stages"][-1]["state"] == state else None
+
+        found: dict[str, Any] = await eventually(reached)
+        return found
 
     async def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         async with await psycopg.AsyncConnection.connect(self.database_url, autocommit=True) as connection:
@@ -116,3 +128,17 @@ async def orchestrating(settings: Settings, token: str = KEY) -> AsyncIterator[h
         httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}, trust_env=False) as http,
     ):
         yield http
+
+
+@asynccontextmanager
+async def cloud_over(database_url: str, s3: S3Settings, **changes: Any) -> AsyncIterator[Cloud]:
+    """Everything, with settings that a test may change; stages are rendered at once by a fake worker."""
+    runpod = ScriptedRunPod()
+    with ArtifactStore(s3) as store:
+        worker = FakeWorker(store)
+        runpod.worker = worker
+        async with serving(make_app(runpod)) as runpod.url:
+            settings = settings_for(database_url, s3, runpod.url, **changes)
+            async with orchestrating(settings) as http:
+                url = str(http.base_url).rstrip("/")
+                yield Cloud(url, http, runpod, worker, store, settings, database_url)

@@ -1,10 +1,11 @@
 """RunPod's endpoint API on a real socket, answering as a test tells it to."""
 
 import asyncio
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -67,7 +68,8 @@ class ScriptedRunPod:
     canceled: list[str] = field(default_factory=list)
     run_answers: deque[int | str] = field(default_factory=deque)
     """What happens to the next calls of /run: a status code, or `lose` (taken, but the reply is cut off)."""
-    status_answers: dict[str, deque[int]] = field(default_factory=lambda: defaultdict(deque))
+    status_answers: deque[int] = field(default_factory=deque)
+    """Status codes of the next calls of /status."""
     healthy: bool = True
     url: str = ""
 
@@ -92,51 +94,54 @@ def endpoint_of(stage: Stage) -> str:
 
 def make_app(runpod: ScriptedRunPod) -> FastAPI:
     app = FastAPI()
-    stages = {endpoint_of(stage): stage for stage in Stage}
-
-    @app.post("/v2/{endpoint}/run")
-    async def run(endpoint: str, request: Request) -> Response:
-        answer = runpod.run_answers.popleft() if runpod.run_answers else 200
-        if isinstance(answer, int) and answer != 200:
-            return Response(status_code=answer)
-        job = ScriptedJob(id=f"{uuid4().hex}-e1", stage=stages[endpoint], body=await request.json())
-        runpod.jobs.append(job)
-        if runpod.worker is not None:
-            await runpod.worker(job)
-        if answer == "lose":
-            return CutOff()
-        return JSONResponse({"id": job.id, "status": "IN_QUEUE"})
-
-    @app.get("/v2/{endpoint}/status/{job_id}")
-    async def status(endpoint: str, job_id: str) -> Response:
-        del endpoint
-        if runpod.status_answers[job_id]:
-            return Response(status_code=runpod.status_answers[job_id].popleft())
-        job = runpod.find(job_id)
-        if job is None or not job.known:
-            return Response(status_code=404)
-        shown = {"id": job.id, "status": job.status, "delayTime": 10, "executionTime": 20, "workerId": "w1"}
-        if job.output is not None:
-            shown["output"] = job.output
-        if job.error is not None:
-            shown["error"] = job.error
-        return JSONResponse(shown)
-
-    @app.post("/v2/{endpoint}/cancel/{job_id}")
-    async def cancel(endpoint: str, job_id: str) -> Response:
-        del endpoint
-        runpod.canceled.append(job_id)
-        job = runpod.find(job_id)
-        if job is None:
-            return Response(status_code=404)
-        job.status = "CANCELLED"
-        return JSONResponse({"id": job_id, "status": "CANCELLED"})
-
-    @app.get("/v2/{endpoint}/health")
-    async def health(endpoint: str) -> Response:
-        del endpoint
-        if not runpod.healthy:
-            return Response(status_code=500)
-        return JSONResponse({"jobs": {"inQueue": 0}, "workers": {"idle": 1}})
-
+    app.post("/v2/{endpoint}/run")(partial(_run, runpod))
+    app.get("/v2/{endpoint}/status/{job_id}")(partial(_status, runpod))
+    app.post("/v2/{endpoint}/cancel/{job_id}")(partial(_cancel, runpod))
+    app.get("/v2/{endpoint}/health")(partial(_health, runpod))
     return app
+
+
+async def _run(runpod: ScriptedRunPod, endpoint: str, request: Request) -> Response:
+    answer = runpod.run_answers.popleft() if runpod.run_answers else 200
+    if isinstance(answer, int) and answer != 200:
+        return Response(status_code=answer)
+    stage = next(stage for stage in Stage if endpoint_of(stage) == endpoint)
+    job = ScriptedJob(id=f"{uuid4().hex}-e1", stage=stage, body=await request.json())
+    runpod.jobs.append(job)
+    if runpod.worker is not None:
+        await runpod.worker(job)
+    if answer == "lose":
+        return CutOff()
+    return JSONResponse({"id": job.id, "status": "IN_QUEUE"})
+
+
+async def _status(runpod: ScriptedRunPod, endpoint: str, job_id: str) -> Response:
+    del endpoint
+    job = runpod.find(job_id)
+    if runpod.status_answers:
+        return Response(status_code=runpod.status_answers.popleft())
+    if job is None or not job.known:
+        return Response(status_code=404)
+    shown = {"id": job.id, "status": job.status, "delayTime": 10, "executionTime": 20, "workerId": "w1"}
+    if job.output is not None:
+        shown["output"] = job.output
+    if job.error is not None:
+        shown["error"] = job.error
+    return JSONResponse(shown)
+
+
+async def _cancel(runpod: ScriptedRunPod, endpoint: str, job_id: str) -> Response:
+    del endpoint
+    runpod.canceled.append(job_id)
+    job = runpod.find(job_id)
+    if job is None:
+        return Response(status_code=404)
+    job.status = "CANCELLED"
+    return JSONResponse({"id": job_id, "status": "CANCELLED"})
+
+
+async def _health(runpod: ScriptedRunPod, endpoint: str) -> Response:
+    del endpoint
+    if not runpod.healthy:
+        return Response(status_code=500)
+    return JSONResponse({"jobs": {"inQueue": 0}, "workers": {"idle": 1}})
