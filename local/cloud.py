@@ -5,6 +5,7 @@ Order matters: each floor is ready before the next one starts. Everything dies w
 
 import asyncio
 import json
+import signal
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -85,8 +86,8 @@ class Cloud:
         layout = self.layout
         await self.supervisor.start(self._postgres(), self._storage())
         folder = self.options.state / "postgres"
-        gateway_db = await asyncio.to_thread(postgres.database_url, folder, "gateway")
-        database = await asyncio.to_thread(postgres.database_url, folder, "orchestrator")
+        gateway_db = await asyncio.to_thread(postgres.create_database, folder, "gateway")
+        database = await asyncio.to_thread(postgres.create_database, folder, "orchestrator")
         s3 = layout.s3()
         settings = S3Settings.model_validate({name.removeprefix("S3_").lower(): value for name, value in s3.items()})
         await asyncio.to_thread(setup, settings)
@@ -117,13 +118,16 @@ class Cloud:
         async def ready() -> bool:
             return await asyncio.to_thread(postgres.running, folder)
 
-        return Service("postgres", (PYTHON, "-m", "local.postgres", str(folder)), self.layout.plain_env(), ready)
+        argv = (PYTHON, "-m", "local.postgres", str(folder))
+        return Service("postgres", argv, self.layout.plain_env(), ready, stop_signal=signal.SIGINT)
 
     def _storage(self) -> Service:
         async def ready() -> bool:
             return await asyncio.to_thread(self.layout.storage.ready)
 
-        return Service("s3", tuple(self.layout.storage.argv), self.layout.plain_env(), ready, polite=False)
+        return Service(
+            "s3", tuple(self.layout.storage.argv), self.layout.plain_env(), ready, stop_signal=signal.SIGKILL
+        )
 
     async def _migrate(self, database: str) -> None:
         process = await asyncio.create_subprocess_exec(
@@ -150,7 +154,7 @@ class Cloud:
     def _worker(self, stage: Stage, number: int) -> Service:
         name = self.worker_name(stage, number)
         environment = self.layout.worker_env(stage, name)
-        return Service(name, (PYTHON, "-m", f"workers.{stage}.handler"), environment, polite=False)
+        return Service(name, (PYTHON, "-m", f"workers.{stage}.handler"), environment, stop_signal=signal.SIGKILL)
 
     def _orchestrator(self, database: str, number: int) -> Service:
         port = self.layout.api_ports[number]
@@ -173,7 +177,9 @@ def _answers(url: str, headers: dict[str, str] | None = None) -> Callable[[], Aw
 
 
 def _free_or(wanted: int, otherwise: int) -> int:
-    """The wanted port unless somebody listens there."""
+    """The wanted port unless it is 0 or somebody listens there."""
+    if wanted == 0:
+        return otherwise
     with socket.socket() as probe:
         try:
             probe.bind(("127.0.0.1", wanted))

@@ -27,7 +27,7 @@ class Options:
     workers: Mapping[Stage, int] = field(default_factory=lambda: dict.fromkeys(Stage, 1))
     orchestrators: int = 1
     port: int = 8080
-    """Of the first orchestrator, when it is free."""
+    """Of the first orchestrator, when it is free; 0 takes any."""
     gateway: Mapping[str, str] = field(default_factory=dict)
     orchestrator: Mapping[str, str] = field(default_factory=dict)
     worker: Mapping[str, str] = field(default_factory=dict)

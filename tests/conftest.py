@@ -1,1 +1,1 @@
-pytest_plugins = ["tests.fixtures_postgres", "tests.fixtures_s3"]
+pytest_plugins = ["tests.fixtures_s3", "tests.fixtures_postgres"]

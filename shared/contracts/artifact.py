@@ -3,12 +3,20 @@
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from shared.contracts.vocabulary import CONTRACT_VERSION, Frozen, Sha256, Stage
 
 Digest = Annotated[Sha256, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,300}$")]
+
+
+def _stays_inside(key: str) -> str:
+    if ".." in key.split("/"):
+        raise ValueError("a key has no '..' parts")
+    return key
+
+
+Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,300}$"), AfterValidator(_stays_inside)]
 
 
 class Artifact(Frozen):

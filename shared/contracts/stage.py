@@ -7,7 +7,7 @@ Each stage also works alone, for debugging, with next to nothing: `{"prompt": ".
 from typing import Annotated, Literal, Self
 from uuid import uuid4
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StrictBool, StringConstraints, model_validator
 
 from shared import geometry
 from shared.contracts.artifact import Artifact, Digest, Key
@@ -43,7 +43,7 @@ class StageParams(Frozen):
     contract_version: Literal[1] = CONTRACT_VERSION  # type: ignore[assignment]
     resolution: Resolution = Resolution.HD
     duration: int = Field(default=10, strict=True, ge=1)
-    half_resolution: bool = False
+    half_resolution: StrictBool = False
     """The latents (and the video, if there is one) are half the tier's size each way."""
     ending: Ending = "video"
 
@@ -62,7 +62,7 @@ class BaseGenParams(StageParams):
     camera: Camera = Camera.STATIC
     seed: Seed = 10  # the default of the reference pipelines
     steps: int | None = Field(default=None, strict=True, ge=MIN_STEPS, le=MAX_STEPS)
-    half_resolution: bool = True
+    half_resolution: StrictBool = True
 
     @model_validator(mode="after")
     def _steps_are_for_pro(self) -> Self:
@@ -119,6 +119,7 @@ INPUT_OF: dict[Stage, type[StageInput]] = {stage: kind for kind, stage in STAGE_
 class FromUpstream(Attempt):
     """The hand-written form for the two later stages: go on from what an earlier stage left in S3."""
 
+    contract_version: Literal[1] = CONTRACT_VERSION  # type: ignore[assignment]
     manifest: Key | None = None
     latents: Key | None = None
     """Key of a video latent; its manifest stands under the same stage_key."""
@@ -146,6 +147,7 @@ class StageReply(Frozen):
     reused: bool
     """The work had been done before: nothing was rendered."""
     artifacts: dict[str, ReplyArtifact]
+    """What the stage made; inputs that it carries on stand in the manifest only."""
     timings: dict[str, float]
     url: str
     """Presigned GET of the video, else of the video latent."""

@@ -54,7 +54,8 @@ class Engine:
         `hidden` are texts that must not reach the log, the user's prompt above all.
 
         FatalError model_missing when ComfyUI's log says that a LoRA did not fit: ComfyUI itself calls that a
-        success and renders as if there were none (facts/comfyui.md section 7).
+        success and renders as if there were none (facts/comfyui.md section 7). It says so once and keeps the model
+        in its cache, so the next job gets a fresh process, or it would succeed in silence.
         """
         if self._doubtful:
             await self._process.restart()
@@ -67,6 +68,7 @@ class Engine:
             yield client
             ignored = self._process.warnings_since(mark)
             if ignored:
+                self._doubtful = True
                 raise FatalError("model_missing", f"ComfyUI passed over {len(ignored)} problems: {ignored[0]}")
         except MivoError as error:
             self._doubtful = self._doubtful or error.code in SPENT

@@ -99,13 +99,18 @@ async def _run(worker: Worker, job: dict[str, Any], report: Throttle) -> StageRe
         outcome="reused" if reused else "rendered",
         **timings.seconds,
     )
+    inputs_carried = {"image"}  # keeps the reply under 2 kB
     shown = manifest.artifacts.get("video") or manifest.artifacts["video_latent"]
     return StageReply(
         stage=stage,
         stage_key=stage_key,
         manifest=manifest_key(stage, stage_key),
         reused=reused,
-        artifacts={role: ReplyArtifact(key=made.key, bytes=made.bytes) for role, made in manifest.artifacts.items()},
+        artifacts={
+            role: ReplyArtifact(key=made.key, bytes=made.bytes)
+            for role, made in manifest.artifacts.items()
+            if role not in inputs_carried
+        },
         timings=timings.seconds,
         url=store.presign_get(shown.key, seconds=URL_SECONDS),
     )
