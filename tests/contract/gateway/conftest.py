@@ -50,6 +50,12 @@ def quick(start_gateway: Callable[..., str], connect: Callable[[str], Client]) -
 
 
 @pytest.fixture
+def patient(start_gateway: Callable[..., str], connect: Callable[[str], Client]) -> Client:
+    """A gateway whose leases outlast any test: what is queued again there was not left to the lease."""
+    return connect(start_gateway(lease_seconds=600))
+
+
+@pytest.fixture
 def start_worker(tmp_path: Path) -> Iterator[Callable[..., SdkWorker]]:
     """Starts real SDK workers; their process groups end with the test."""
     workers: list[SdkWorker] = []

@@ -46,6 +46,15 @@ async def test_no_output_and_no_progress_left_over(client: Client) -> None:
     assert "output" not in view
 
 
+@pytest.mark.parametrize("output", [[], 0, False, ""])
+async def test_an_empty_output_is_an_output(client: Client, output: Any) -> None:
+    job_id = await client.run()
+    worker = WireWorker(client, "w1")
+    await worker.take()
+    await worker.done(job_id, {"output": output})
+    assert (await client.status(job_id))["output"] == output
+
+
 async def test_an_error_and_its_output(client: Client) -> None:
     job_id = await client.run()
     worker = WireWorker(client, "w1")

@@ -76,16 +76,16 @@ async def test_attempts_are_bounded(start_gateway: Start, connect: Connect) -> N
     assert view["retries"] == 1
 
 
-async def test_an_idle_worker_has_lost_its_result(client: Client) -> None:
+async def test_an_idle_worker_has_lost_its_result(patient: Client) -> None:
     """fact 4: a result that could not be posted is dropped by the SDK, which then asks for the next job."""
-    job_id = await client.run()
-    worker = WireWorker(client, "w1")
+    job_id = await patient.run()
+    worker = WireWorker(patient, "w1")
     await worker.take()
     poll = asyncio.create_task(worker.take_raw(in_progress=1))
-    assert (await client.status(job_id))["status"] == "IN_PROGRESS"
+    assert (await patient.status(job_id))["status"] == "IN_PROGRESS"
     poll.cancel()
     assert (await worker.take())["id"] == job_id  # job_in_progress=0
-    assert (await client.status(job_id))["retries"] == 1
+    assert (await patient.status(job_id))["retries"] == 1
 
 
 async def test_cancel_reaches_a_held_stop_poll_at_once(client: Client) -> None:

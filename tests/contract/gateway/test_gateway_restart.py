@@ -9,7 +9,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.contract.gateway.harness import Client, GatewayProcess, SdkWorker, WireWorker, eventually, serve, settings
+from tests.contract.gateway.harness import (
+    Client,
+    GatewayProcess,
+    SdkWorker,
+    WireWorker,
+    eventually,
+    held,
+    serve,
+    settings,
+)
 
 Connect = Callable[[str], Client]
 
@@ -55,7 +64,8 @@ async def test_trap_16_held_polls_do_not_hold_up_a_stop(gateway: GatewayProcess,
 
     await eventually(taken, "the job to be taken")
     assert (await polls[0]).status_code == 200
-    polls[0] = asyncio.create_task(worker.take_raw(in_progress=1))
+    polls[0] = asyncio.create_task(WireWorker(client, "w2").take_raw())
+    await held(client, "w2")
     assert await asyncio.to_thread(gateway.stop, signal.SIGTERM) < 3
     answers = await asyncio.gather(*polls, return_exceptions=True)
     # 429 makes the SDK wait five seconds, which is time enough to start again.
