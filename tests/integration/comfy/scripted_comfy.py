@@ -255,7 +255,9 @@ def main() -> None:
     port = flags.parse_known_args()[0].port
     comfy = ScriptedComfy(flags.parse_known_args()[0].base_directory)
     comfy.script = _die
-    print("lora key not loaded: before anything ran", flush=True)  # noqa: T201  this is its log
+    print("\x1b[1m\x1b[33m[WARNING]\x1b[0m lora key not loaded: before anything ran")  # noqa: T201  this is its log
+    print("lora key not loaded: text_embedding_projection.aggregate_embed.lora_A.weight")  # noqa: T201
+    print("IMPORT FAILED: nodes_glsl.py", flush=True)  # noqa: T201
     comfy.begin(port)
     threading.Event().wait()
 

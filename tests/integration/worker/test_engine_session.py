@@ -27,6 +27,7 @@ def log_line(process: ComfyProcess, line: str) -> None:
     end = time.monotonic() + 10
     while process.mark() == mark:
         assert time.monotonic() < end, "the line was not read"
+        time.sleep(0.02)
 
 
 async def test_after_a_lora_that_did_not_fit_the_next_job_gets_a_fresh_process(process: ComfyProcess) -> None:
