@@ -148,6 +148,7 @@ class Layout:
     def worker_env(self, stage: Stage, worker_id: str) -> dict[str, str]:
         """As RunPod sets it, with our gateway in RunPod's place (facts/runpod.md section D)."""
         base = f"{self.runpod_base_url}/{self.endpoint(stage)}"
+        who = "gpu=local&session={life}"  # tells the gateway a restarted worker from the one before it
         engine = {} if self.options.engine == "comfyui" else {"COMFYUI_COMMAND": PREVIEW}
         return {
             **self._common(),
@@ -158,10 +159,10 @@ class Layout:
             "RUNPOD_ENDPOINT_ID": self.endpoint(stage),
             "RUNPOD_AI_API_KEY": self.keys.runpod,
             "RUNPOD_PING_INTERVAL": "1000",
-            "RUNPOD_WEBHOOK_GET_JOB": f"{base}/job-take/$ID?gpu=local",
-            "RUNPOD_WEBHOOK_POST_OUTPUT": f"{base}/job-done/$RUNPOD_POD_ID/$ID?gpu=local",
-            "RUNPOD_WEBHOOK_POST_STREAM": f"{base}/job-stream/$RUNPOD_POD_ID/$ID?gpu=local",
-            "RUNPOD_WEBHOOK_PING": f"{base}/ping/$RUNPOD_POD_ID?gpu=local",
+            "RUNPOD_WEBHOOK_GET_JOB": f"{base}/job-take/$ID?{who}",
+            "RUNPOD_WEBHOOK_POST_OUTPUT": f"{base}/job-done/$RUNPOD_POD_ID/$ID?{who}",
+            "RUNPOD_WEBHOOK_POST_STREAM": f"{base}/job-stream/$RUNPOD_POD_ID/$ID?{who}",
+            "RUNPOD_WEBHOOK_PING": f"{base}/ping/$RUNPOD_POD_ID?{who}",
             "RUNPOD_SKIP_AUTO_SYSTEM_CHECKS": "true",
             "RUNPOD_SKIP_GPU_CHECK": "true",
             "RUNPOD_LOG_LEVEL": "INFO",

@@ -16,6 +16,7 @@ from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
 TETHER = Path(__file__).parents[1] / "shared" / "comfy" / "tether.py"
 FIRST_WAIT, LONGEST_WAIT = 0.2, 5.0  # seconds before a restart, doubling
@@ -30,7 +31,7 @@ class Service:
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The whole environment; may hold keys, so it is never shown."""
+    """The whole environment; may hold keys, so it is never shown. `{life}` becomes new with every start."""
     ready: Callable[[], Awaitable[bool]] | None = None
     ready_seconds: float = 60.0
     stop_signal: signal.Signals = signal.SIGTERM
@@ -101,6 +102,7 @@ class Supervisor:
 
     async def _live(self, service: Service) -> int:
         """One life of a process, in a session of its own; what is left of its group is killed."""
+        life = uuid4().hex
         with self.log_of(service.name).open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -111,7 +113,7 @@ class Supervisor:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=dict(service.env),
+                env={name: value.replace("{life}", life) for name, value in service.env.items()},
                 start_new_session=True,
             )
         self._processes[service.name] = process

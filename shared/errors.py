@@ -177,8 +177,9 @@ def from_wire(text: object, *, stage: str | None = None) -> ErrorBody:
     """What RunPod holds as the `error` of a failed job, as our form. Never raises.
 
     Three kinds arrive: our own JSON; the SDK's JSON of an escaped exception (`error_type`, ...), of which only the
-    type is kept, as its text and trace may hold prompts or presigned URLs; free text of the platform. The last two
-    are `internal`: they say that our own handling has a hole.
+    type is kept, as its text and trace may hold prompts or presigned URLs; free text. The second is `internal`: our
+    own handling has a hole. The third is `worker_lost`: a handler of ours never says such a thing, so it is the
+    platform that gave the job up, and another worker may do it.
     """
     try:
         data = json.loads(text) if isinstance(text, str) else text
@@ -187,13 +188,15 @@ def from_wire(text: object, *, stage: str | None = None) -> ErrorBody:
     try:
         body = ErrorBody.model_validate(data)
     except ValidationError:
+        if isinstance(data, str):
+            return ErrorBody(
+                code="worker_lost", message=f"RunPod gave the run up: {data[:300]}", retryable=True, stage=stage
+            )
         return ErrorBody(code="internal", message=_said(data), retryable=False, stage=stage)
     return body if body.stage else body.model_copy(update={"stage": stage})
 
 
 def _said(data: object) -> str:
-    if isinstance(data, str):
-        return f"unreadable error: {data[:300]}"
     if isinstance(data, dict) and isinstance(data.get("error_type"), str):
         return f"an exception escaped the worker: {data['error_type'][:100]}"
     return f"unreadable error: a JSON {type(data).__name__}"

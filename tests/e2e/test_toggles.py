@@ -54,7 +54,8 @@ def test_every_combination(cloud: RunningCloud, tmp_path: Path, image: bool, spa
         assert run["state"] == "succeeded"
         assert run["attempt"] == 1
         assert all(len(artifact["sha256"]) == 64 for artifact in run["artifacts"].values())
-        assert run["started_at"] <= run["finished_at"]
+        assert run["created_at"] <= run.get("started_at", run["finished_at"]) <= run["finished_at"]
+        assert ("started_at" in run) == (not run["reused"]), "work that was found done was never submitted"
     video = cloud.download(done, tmp_path / "video.mp4")
     check(video, size=(256, 144), fps=48 if temporal else 24, seconds=SECONDS)
     wanted = np.asarray(Image.open(BytesIO(picture)).resize((64, 36), Image.Resampling.BOX)) / 255.0

@@ -137,9 +137,9 @@ def test_an_exception_that_escaped_to_the_sdk_tells_its_type_and_nothing_else() 
         assert "Schroedinger" not in body.model_dump_json()
 
 
-def test_free_text_of_the_platform_is_kept() -> None:
+def test_free_text_means_that_the_platform_gave_the_job_up() -> None:
     body = from_wire("job timed out after 1 retries", stage="base_gen")
-    assert (body.code, body.stage) == ("internal", "base_gen")
+    assert (body.code, body.stage) == ("worker_lost", "base_gen")
     assert "job timed out after 1 retries" in body.message
 
 
