@@ -80,7 +80,7 @@ async def list_newest(
     services: Injected,
     key: Caller,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    before: Annotated[int | None, Query(ge=1)] = None,
+    before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
 ) -> dict[str, Any]:
     """The caller's generations, newest first; `next` is the `before` of the following page."""
     async with services.database.transaction() as connection:

@@ -28,7 +28,7 @@ async def progress(
     socket: WebSocket,
     generation_id: str,
     services: Injected,
-    after: Annotated[int, Query(ge=0)] = 0,
+    after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
 ) -> None:
     try:
         key = await caller(socket, services)

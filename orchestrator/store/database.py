@@ -1,5 +1,6 @@
 """The connection pool, shared by our rows and by procrastinate's."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -8,6 +9,14 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 Connection = AsyncConnection[Any]
+
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def is_id(text: str) -> bool:
+    """Could this be the id of a row? Postgres would refuse some texts, such as one with NUL, with an error."""
+    return _ID.fullmatch(text) is not None
+
 
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 20

@@ -4,7 +4,7 @@ from psycopg.types.json import Jsonb
 from pydantic import BaseModel
 
 from orchestrator.plan import Plan
-from orchestrator.store.database import Connection
+from orchestrator.store.database import Connection, is_id
 from orchestrator.store.rows import Generation
 from orchestrator.transitions import GenerationState
 from shared.contracts.artifact import Artifact
@@ -47,6 +47,8 @@ async def insert(
 
 async def get(connection: Connection, generation_id: str, *, owner: str | None = None) -> Generation | None:
     """One generation; with an owner, only one of theirs."""
+    if not is_id(generation_id):
+        return None
     cursor = connection.cursor(row_factory=Generation.factory)
     await cursor.execute(
         "SELECT * FROM generations WHERE id = %s AND (%s::text IS NULL OR owner = %s)", (generation_id, owner, owner)

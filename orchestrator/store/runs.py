@@ -5,7 +5,7 @@ from typing import Any
 
 from psycopg import sql
 
-from orchestrator.store.database import Connection
+from orchestrator.store.database import Connection, is_id
 from orchestrator.store.generations import json_or_null
 from orchestrator.store.rows import StageRun
 from orchestrator.transitions import RunState
@@ -37,6 +37,8 @@ async def insert(
 
 
 async def get(connection: Connection, run_id: str) -> StageRun | None:
+    if not is_id(run_id):
+        return None
     cursor = connection.cursor(row_factory=StageRun.factory)
     await cursor.execute("SELECT * FROM stage_runs WHERE id = %s", (run_id,))
     return await cursor.fetchone()

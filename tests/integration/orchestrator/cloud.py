@@ -12,8 +12,12 @@ import psycopg
 from pydantic import HttpUrl, SecretStr
 from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
+from orchestrator.advance import Advance
 from orchestrator.app import create_app
+from orchestrator.metrics import Metrics
+from orchestrator.queue import Queue
 from orchestrator.settings import ApiKey, Settings
+from orchestrator.store import Database
 from shared.artifacts import ArtifactStore, S3Settings
 from shared.contracts.vocabulary import Stage
 from tests.integration.orchestrator.fake_worker import FakeWorker
@@ -26,7 +30,7 @@ DRAFT = {"prompt": "a lighthouse in the rain", "resolution": "draft", "duration"
 PATIENCE = 15  # seconds
 
 
-def settings_for(database_url: str, s3: S3Settings, runpod_url: str, **changes: Any) -> Settings:
+def settings_for(database_url: str, bucket: S3Settings, runpod_url: str, **changes: Any) -> Settings:
     def key(name: str, token: str, *, debug: bool = False) -> ApiKey:
         return ApiKey(name=name, sha256=hashlib.sha256(token.encode()).hexdigest(), debug=debug)
 
@@ -46,7 +50,7 @@ def settings_for(database_url: str, s3: S3Settings, runpod_url: str, **changes: 
         "retry_seconds_max": 0.2,
         "submit_tries": 4,
         "delivery_tries": 4,
-        "s3": s3,
+        "s3": bucket,
     }
     return Settings(**{**values, **changes})
 
@@ -120,6 +124,27 @@ async def eventually(check: Callable[[], Awaitable[Any]], seconds: float = PATIE
     return await waiting(asked)
 
 
+@dataclass(frozen=True)
+class Replica:
+    """The inside of another orchestrator: its own pool, no loops."""
+
+    database: Database
+    queue: Queue
+    advance: Advance
+
+
+@asynccontextmanager
+async def replica(database_url: str) -> AsyncIterator[Replica]:
+    database = Database(database_url, connections=8)
+    await database.open()
+    try:
+        queue = Queue(database.pool)
+        await queue.open()
+        yield Replica(database, queue, Advance(database, queue, Metrics(), poll_seconds=60, refuse_preview=False))
+    finally:
+        await database.close()
+
+
 @asynccontextmanager
 async def orchestrating(settings: Settings, token: str = KEY) -> AsyncIterator[httpx.AsyncClient]:
     """One replica, and a client of it that has a key."""
@@ -131,14 +156,14 @@ async def orchestrating(settings: Settings, token: str = KEY) -> AsyncIterator[h
 
 
 @asynccontextmanager
-async def cloud_over(database_url: str, s3: S3Settings, **changes: Any) -> AsyncIterator[Cloud]:
+async def cloud_over(database_url: str, bucket: S3Settings, **changes: Any) -> AsyncIterator[Cloud]:
     """Everything, with settings that a test may change; stages are rendered at once by a fake worker."""
     runpod = ScriptedRunPod()
-    with ArtifactStore(s3) as store:
+    with ArtifactStore(bucket) as store:
         worker = FakeWorker(store)
         runpod.worker = worker
         async with serving(make_app(runpod)) as runpod.url:
-            settings = settings_for(database_url, s3, runpod.url, **changes)
+            settings = settings_for(database_url, bucket, runpod.url, **changes)
             async with orchestrating(settings) as http:
                 url = str(http.base_url).rstrip("/")
                 yield Cloud(url, http, runpod, worker, store, settings, database_url)

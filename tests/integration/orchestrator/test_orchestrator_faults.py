@@ -6,7 +6,7 @@ import pytest
 from shared.contracts.stage import INPUT_OF
 from shared.contracts.vocabulary import Stage
 from shared.errors import family_of
-from tests.integration.orchestrator.cloud import Cloud
+from tests.integration.orchestrator.cloud import Cloud, eventually
 from tests.integration.orchestrator.conftest import StartCloud
 from tests.integration.orchestrator.scripted_runpod import ScriptedJob
 
@@ -174,32 +174,53 @@ async def test_trouble_with_status_is_waited_out(cloud: Cloud) -> None:
     assert len(ended["stages"]) == 1
 
 
+async def ended_run(cloud: Cloud, generation_id: str) -> tuple[Any, ...]:
+    """(state, code) of the first run of a generation, once it has ended."""
+    query = (
+        "SELECT state, error->>'code' FROM stage_runs WHERE generation_id = %s AND finished_at IS NOT NULL"
+        " ORDER BY number LIMIT 1"
+    )
+
+    async def ended() -> tuple[Any, ...] | None:
+        rows = await cloud.rows(query, generation_id)
+        return rows[0] if rows else None
+
+    found: tuple[Any, ...] = await eventually(ended)
+    return found
+
+
 @pytest.mark.parametrize(("state", "code"), [("IN_PROGRESS", "execution_timeout"), ("IN_QUEUE", "runpod_unavailable")])
 async def test_our_own_deadline_acts_when_runpod_says_nothing(cloud: Cloud, state: str, code: str) -> None:
     generation_id, job = await hold(cloud, spatial_upscale=False)
     job.status = state
     await cloud.seen(generation_id, "running" if state == "IN_PROGRESS" else "submitted")
-    await cloud.rows(
-        "UPDATE stage_runs SET deadline_at = now() - interval '1 s' WHERE generation_id = %s", generation_id
-    )
-    first = (await cloud.seen(generation_id, "pending"))["stages"][0] if code == "runpod_unavailable" else None
-    if first is None:
-        ended = await cloud.ended(generation_id)
-        first = ended["stages"][0]
-        assert ended["state"] == "succeeded"
-    assert (first["state"], first["error"]["code"]) == ("timed_out", code)
-    assert job.id in cloud.runpod.canceled  # it would go on to burn money
+    await cloud.rows("UPDATE stage_runs SET deadline_at = now() - interval '1 s'")
+    assert await ended_run(cloud, generation_id) == ("timed_out", code)
+
+    async def stopped() -> bool:
+        return job.id in cloud.runpod.canceled  # it would go on to burn money
+
+    await eventually(stopped)
+    assert len((await cloud.get(generation_id))["stages"]) == 2
 
 
-async def test_a_run_that_is_never_submitted_ends_at_its_deadline(cloud: Cloud) -> None:
-    cloud.runpod.run_answers.extend([503] * 60)
-    made = await cloud.create()
-    await cloud.rows("UPDATE stage_runs SET deadline_at = now(), next_poll_at = now()")
-    found = await cloud.seen(made["id"], "pending")
-    assert found["state"] in {"queued", "running"}
+async def test_a_manifest_that_stands_at_the_deadline_is_adopted(cloud: Cloud) -> None:
+    generation_id, job = await hold(cloud, spatial_upscale=False)
+    job.status = "IN_PROGRESS"
+    await cloud.seen(generation_id, "running")
+    await cloud.worker(job)
+    job.status = "IN_PROGRESS"  # its result never reached RunPod
+    await cloud.rows("UPDATE stage_runs SET deadline_at = now() - interval '1 s'")
+    assert (await cloud.ended(generation_id))["state"] == "succeeded"
+    assert len(cloud.runpod.jobs) == 1
 
-    ended = (await cloud.rows("SELECT state, error->>'code' FROM stage_runs ORDER BY number LIMIT 1"))[0]
-    assert ended in [("failed", "runpod_unavailable"), ("pending", None)]
+
+async def test_a_run_that_is_never_submitted_ends_at_its_deadline(start_cloud: StartCloud) -> None:
+    async with start_cloud(submit_tries=1000) as cloud:
+        cloud.runpod.run_answers.extend([503] * 1000)
+        made = await cloud.create()
+        await cloud.rows("UPDATE stage_runs SET deadline_at = now(), next_poll_at = now()")
+        assert await ended_run(cloud, made["id"]) == ("failed", "runpod_unavailable")
 
 
 async def test_a_completed_job_without_a_manifest_is_bad_output(cloud: Cloud) -> None:

@@ -8,6 +8,7 @@ from PIL import Image
 
 from shared.contracts.vocabulary import Stage
 from tests.integration.orchestrator.cloud import DRAFT, OTHER_KEY, Cloud, orchestrating
+from tests.integration.orchestrator.conftest import StartCloud
 
 
 def png() -> bytes:
@@ -37,7 +38,7 @@ async def test_every_toggle_leads_to_the_video_that_was_planned(cloud: Cloud, sp
         assert (await outside.get(result["poster_url"])).content == b"not really jpeg"
 
 
-async def test_runpod_gets_policy_and_callback_url(start_cloud) -> None:  # type: ignore[no-untyped-def]
+async def test_runpod_gets_policy_and_callback_url(start_cloud: StartCloud) -> None:
     async with start_cloud(public_url="https://orchestrator.example/") as cloud:
         made = await cloud.create()
         body = (await cloud.job(Stage.BASE_GEN)).body

@@ -1,0 +1,90 @@
+import asyncio
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+
+from shared.contracts.vocabulary import Stage
+from tests.integration.orchestrator.cloud import Cloud
+from tests.integration.orchestrator.conftest import StartCloud
+from tests.integration.orchestrator.test_orchestrator_faults import script
+
+
+async def ready(cloud: Cloud) -> tuple[int, dict[str, Any]]:
+    answer = await cloud.http.get("/readyz", timeout=30, headers={"Authorization": ""})
+    return answer.status_code, answer.json()["checks"]
+
+
+async def test_a_working_replica_is_alive_and_ready(cloud: Cloud) -> None:
+    assert (await cloud.http.get("/healthz", headers={"Authorization": ""})).json() == {"status": "alive"}
+    status, checks = await ready(cloud)
+    assert status == 200
+    assert set(checks) == {"database", "storage", *(f"endpoint_{stage}" for stage in Stage)}
+
+
+async def test_without_storage_it_is_alive_but_not_ready(start_cloud: StartCloud, s3_settings: Any) -> None:
+    nowhere = s3_settings.model_copy(update={"endpoint_url": "http://127.0.0.1:9"})
+    async with start_cloud(s3=nowhere) as cloud:
+        status, checks = await ready(cloud)
+        assert status == 503
+        assert checks["storage"].startswith("storage_unavailable")
+        assert checks["database"] == "ok"
+        assert (await cloud.http.get("/healthz")).status_code == 200
+
+
+async def test_without_runpod_it_is_not_ready(cloud: Cloud) -> None:
+    cloud.runpod.healthy = False
+    status, checks = await ready(cloud)
+    assert status == 503
+    assert checks["endpoint_base_gen"].startswith("runpod_unavailable")
+
+
+async def test_without_its_database_it_says_so_and_recovers(cloud: Cloud, postgres_url: str) -> None:
+    name = urlsplit(cloud.database_url).path.removeprefix("/")
+
+    def allow(connections: bool) -> None:
+        change = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+        with psycopg.connect(postgres_url, autocommit=True) as admin:
+            admin.execute(change.format(sql.Identifier(name), sql.Literal(connections)))
+            if not connections:
+                admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+
+    allow(connections=False)
+    (status, checks), refused = await asyncio.gather(ready(cloud), cloud.http.get("/api/generations", timeout=30))
+    assert (status, checks["database"] == "ok") == (503, False)
+    assert (refused.status_code, refused.json()["code"]) == (503, "storage_unavailable")
+    assert refused.headers["retry-after"]
+    allow(connections=True)
+    made = await cloud.create(spatial_upscale=False)
+    assert (await cloud.ended(made["id"]))["state"] == "succeeded"
+
+
+async def test_metrics_count_what_happened(cloud: Cloud) -> None:
+    script(cloud, "worker_lost")
+    await cloud.ended((await cloud.create(seed=3))["id"])
+    await cloud.ended((await cloud.create(seed=3))["id"])
+    cloud.runpod.worker = None
+    await cloud.create()
+    text = (await cloud.http.get("/metrics")).text
+    for line in (
+        'ltx2_stage_runs_total{stage="base_gen",state="failed"} 1.0',
+        'ltx2_stage_runs_total{stage="base_gen",state="succeeded"} 2.0',
+        'ltx2_stage_reused_total{stage="base_gen"} 1.0',
+        'ltx2_errors_total{code="worker_lost",stage="base_gen"} 1.0',
+        'ltx2_generations_total{state="succeeded"} 2.0',
+        'ltx2_credits_total{kind="charged"} 0.0',
+    ):
+        assert line in text, line
+    assert "ltx2_live_generations{state=" in text
+    assert 'ltx2_artifact_bytes_total{role="video",stage="spatial_upscale"} 14.0' in text
+    assert 'route="/api/generations/{generation_id}"' in text
+    assert cloud.settings.runpod_api_key.get_secret_value() not in text
+
+
+async def test_the_api_describes_itself(cloud: Cloud) -> None:
+    document = (await cloud.http.get("/openapi.json")).json()
+    assert {"/api/generations", "/api/generations/{generation_id}", "/api/quotes", "/api/uploads"} <= set(
+        document["paths"]
+    )
+    assert (await cloud.http.get("/docs")).status_code == 200
