@@ -14,18 +14,12 @@ def main() -> int:
         capture_output=True,
         text=True,
     )
-    sizes = {
-        name: len(Path(name).read_text().splitlines())
-        for name in listed.stdout.split()
-        if Path(name).exists()
-    }
+    sizes = {name: len(Path(name).read_text().splitlines()) for name in listed.stdout.split() if Path(name).exists()}
     long = {name: lines for name, lines in sizes.items() if lines > LIMIT}
     for name, lines in long.items():
         print(f"{name}: {lines} lines, over {LIMIT}")
     middle = sorted(sizes.values())[len(sizes) // 2] if sizes else 0
-    print(
-        f"file sizes: {len(sizes)} modules, median {middle} lines, longest {max(sizes.values(), default=0)}"
-    )
+    print(f"file sizes: {len(sizes)} modules, median {middle} lines, longest {max(sizes.values(), default=0)}")
     return 1 if long else 0
 
 
