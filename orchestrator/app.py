@@ -75,7 +75,7 @@ async def _running(settings: Settings, metrics: Metrics) -> AsyncIterator[Servic
             queue,
             metrics,
             poll_seconds=settings.poll_seconds_min,
-            refuse_preview=settings.environment == "production",
+            refuse_preview=settings.refuse_preview,
         )
         tasks = Tasks(
             database=database, advance=advance, runpod=runpod, library=library, sender=outside, settings=settings

@@ -20,7 +20,8 @@ from shared.errors import ErrorCode, MivoError, TransientError, family_of, from_
 
 log = structlog.get_logger()
 
-BATCH = 50
+AT_ONCE = 50
+"""Looks under way; RunPod allows 400 at once on /status (facts/runpod.md section A)."""
 LOOK_SECONDS = 20.0
 """Most that one look may take, RunPod's retries included."""
 LEASE_SECONDS = 30.0
@@ -38,19 +39,20 @@ class Poller:
         self._runpod = runpod
         self._library = library
         self._settings = settings
+        self._looking = 0
 
     async def run(self) -> None:
-        """Look at due runs until cancelled."""
-        while True:
-            if await self.sweep() < BATCH:
+        """Look at due runs until cancelled; a slow answer about one holds up no other."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                for run in await self._claim():
+                    self._looking += 1
+                    group.create_task(self._look_safely(run))
                 await asyncio.sleep(self._settings.poll_seconds_min / 2)
 
-    async def sweep(self) -> int:
-        """Look at what is due now; how many runs that were."""
+    async def _claim(self) -> list[StageRun]:
         async with self._database.transaction() as connection:
-            claimed = await runs.claim_due(connection, limit=BATCH, lease=LEASE_SECONDS)
-        await asyncio.gather(*(self._look_safely(run) for run in claimed))
-        return len(claimed)
+            return await runs.claim_due(connection, limit=AT_ONCE - self._looking, lease=LEASE_SECONDS)
 
     async def _look_safely(self, run: StageRun) -> None:
         bound = {"generation_id": run.generation_id, "stage": run.stage, "attempt": run.attempt}
@@ -68,6 +70,7 @@ class Poller:
             log.exception("poll failed", **bound)  # one bad run never stops the others
             pause = self._settings.poll_seconds_max
         finally:
+            self._looking -= 1
             async with self._database.transaction() as connection:
                 await runs.poll_again(connection, run.id, claimed_until=run.next_poll_at, seconds=pause)
 

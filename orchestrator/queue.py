@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 
 import procrastinate
+import psycopg
 import structlog
 from psycopg_pool import AsyncConnectionPool
 
@@ -57,7 +58,12 @@ class Queue:
         stalled = await self.app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS)
         count = 0
         for job in stalled:
-            await self.app.job_manager.retry_job(job, retry_at=datetime.now(UTC))
+            try:
+                await self.app.job_manager.retry_job(job, retry_at=datetime.now(UTC))
+            except procrastinate.exceptions.ConnectorException as error:
+                if isinstance(error.__cause__, psycopg.errors.RaiseException):
+                    continue  # another replica was quicker
+                raise
             log.warning("task rescued", task=job.task_name, **job.task_kwargs)
             count += 1
         return count

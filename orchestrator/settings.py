@@ -137,6 +137,11 @@ class Settings(BaseSettings):
         }
 
     @property
+    def refuse_preview(self) -> bool:
+        """Stand-in pictures of the preview engine are never sold."""
+        return self.environment == "production"
+
+    @property
     def fetching(self) -> FetchSettings:
         """How users' URLs are fetched."""
         if not self.allow_http_urls:

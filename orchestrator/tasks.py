@@ -17,10 +17,12 @@ from orchestrator.runpod_client import Policy, RunPodClient
 from orchestrator.settings import Settings
 from orchestrator.store import Database, Generation, StageRun, deliveries, generations, runs
 from orchestrator.transitions import Failed, Finished, RunState, Submitted
+from orchestrator.verdict import flaw_of
 from orchestrator.views import final_message
 from orchestrator.webhooks import Sender, signed_headers
 from shared import durations
 from shared.contracts import keys
+from shared.contracts.artifact import Manifest
 from shared.contracts.stage import StageInput
 from shared.contracts.vocabulary import Stage
 from shared.errors import MivoError, TransientError, from_wire, to_wire
@@ -105,6 +107,10 @@ class Tasks:
         if run.repair:
             await self._library.discard(run.stage, stage_key, unless=run_id)
         manifest = await self._library.manifest(run.stage, stage_key)
+        if manifest is not None and manifest.attempt_id != run_id and self._flawed(generation, run, manifest):
+            # somebody's bad output must not fail all who ask for the same
+            await self._library.discard(run.stage, stage_key, unless=run_id)
+            manifest = None
         if manifest is not None:
             await self._advance.on_run(run_id, Finished(manifest))
             return
@@ -116,6 +122,10 @@ class Tasks:
             webhook=callback_url(self._settings.public_url, run),
         )
         await self._advance.on_run(run_id, Submitted(runpod_id))
+
+    def _flawed(self, generation: Generation, run: StageRun, manifest: Manifest) -> bool:
+        flaw = flaw_of(manifest, generation.plan, run.stage, refuse_preview=self._settings.refuse_preview)
+        return flaw is not None
 
     async def cancel(self, run_id: str, stage: str, runpod_id: str) -> None:
         """Tell RunPod to stop; when it cannot be told, executionTimeout and ttl end the run."""

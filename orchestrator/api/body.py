@@ -5,12 +5,19 @@ from http import HTTPStatus
 from typing import Any, NoReturn
 
 from fastapi import Request
+from pydantic import BaseModel
 
 from orchestrator.api.errors import Problem, invalid
 from shared.contracts.problems import FieldProblem
 
 LIMIT = 256 * 1024  # bytes; a prompt of 5,000 characters, escaped at its worst, takes 60 kB
 DEPTH = 20
+
+
+def described(model: type[BaseModel] | None = None) -> dict[str, Any]:
+    """What OpenAPI says of a body that a route reads itself."""
+    schema = {"type": "object"} if model is None else model.model_json_schema()
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 async def json_body(request: Request) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from psycopg import Rollback
 from orchestrator import pricing, views
 from orchestrator.advance import Created
 from orchestrator.api.auth import Caller
-from orchestrator.api.body import json_body
+from orchestrator.api.body import described, json_body
 from orchestrator.api.errors import Problem, invalid, not_found
 from orchestrator.api.services import Injected, Services
 from orchestrator.plan import make_plan
@@ -27,10 +27,9 @@ from shared.errors import UserError
 router = APIRouter(prefix="/api/generations", tags=["generations"])
 
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
-BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
 
 
-@router.post("", status_code=HTTPStatus.CREATED, openapi_extra=BODY)
+@router.post("", status_code=HTTPStatus.CREATED, openapi_extra=described(GenerationRequest))
 async def create(request: Request, services: Injected, key: Caller) -> JSONResponse:
     """Plan, price and start one video. With an `Idempotency-Key`, a repetition gives the same generation, 200."""
     data = await json_body(request)

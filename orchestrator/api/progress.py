@@ -7,12 +7,15 @@
 import asyncio
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 
 from orchestrator.api.auth import SUBPROTOCOL, caller
 from orchestrator.api.errors import Problem, not_found
 from orchestrator.api.services import Injected, Services
 from orchestrator.store import Event, events, generations
+
+log = structlog.get_logger()
 
 router = APIRouter()
 
@@ -45,7 +48,9 @@ async def progress(
     try:
         await asyncio.wait({gone, stream}, return_when=asyncio.FIRST_COMPLETED)
         if stream.done():
-            await socket.close(await stream)
+            code = await stream
+            await socket.close(code)
+            log.info("progress socket", generation_id=generation_id, caller=key.name, code=code)
     except (WebSocketDisconnect, TimeoutError):
         return  # it left, or is too slow to be told so; it may come back with ?after=
     finally:

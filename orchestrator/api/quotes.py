@@ -6,15 +6,16 @@ from fastapi import APIRouter, Request
 
 from orchestrator import pricing
 from orchestrator.api.auth import Caller
-from orchestrator.api.body import json_body
-from orchestrator.api.generations import BODY, parse
+from orchestrator.api.body import described, json_body
+from orchestrator.api.generations import parse
 from orchestrator.api.services import Injected
 from orchestrator.plan import make_plan
+from shared.contracts.request import GenerationRequest
 
 router = APIRouter(prefix="/api/quotes", tags=["generations"])
 
 
-@router.post("", openapi_extra=BODY)
+@router.post("", openapi_extra=described(GenerationRequest))
 async def quote(request: Request, services: Injected, _key: Caller) -> dict[str, Any]:
     """Credits, and the estimated GPU seconds of each stage on an H100 without a cold start."""
     asked = parse(services, await json_body(request))

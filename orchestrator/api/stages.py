@@ -7,9 +7,8 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import JSONResponse
 
 from orchestrator.api.auth import Debugger
-from orchestrator.api.body import json_body
+from orchestrator.api.body import described, json_body
 from orchestrator.api.errors import not_found
-from orchestrator.api.generations import BODY
 from orchestrator.api.services import Injected
 from shared.contracts.vocabulary import Stage
 
@@ -18,7 +17,7 @@ router = APIRouter(prefix="/api/stages", tags=["debugging"])
 RunPodId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
 
 
-@router.post("/{stage}", openapi_extra=BODY)
+@router.post("/{stage}", openapi_extra=described())
 async def submit(stage: Stage, request: Request, services: Injected, _key: Debugger) -> JSONResponse:
     """202 with the id at RunPod. The worker judges the input: `{"prompt": "..."}` is enough for base_gen."""
     runpod_id = await services.runpod.run(services.settings.endpoints[stage], await json_body(request))

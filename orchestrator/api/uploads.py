@@ -9,8 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from orchestrator.api.auth import Caller
-from orchestrator.api.body import json_body
-from orchestrator.api.generations import BODY
+from orchestrator.api.body import described, json_body
 from orchestrator.api.services import Injected
 from orchestrator.inputs import MAX_IMAGE_BYTES
 from orchestrator.store import deliveries
@@ -24,7 +23,7 @@ class UploadRequest(Frozen):
     bytes: int = Field(strict=True, ge=1, le=MAX_IMAGE_BYTES)
 
 
-@router.post("", status_code=HTTPStatus.CREATED, openapi_extra=BODY)
+@router.post("", status_code=HTTPStatus.CREATED, openapi_extra=described(UploadRequest))
 async def create(request: Request, services: Injected, key: Caller) -> JSONResponse:
     """PUT exactly that many bytes to `url`, with `headers`, before `expires_at`."""
     asked = UploadRequest.model_validate(await json_body(request))

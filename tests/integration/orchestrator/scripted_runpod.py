@@ -70,6 +70,9 @@ class ScriptedRunPod:
     """What happens to the next calls of /run: a status code, or `lose` (taken, but the reply is cut off)."""
     status_answers: deque[int] = field(default_factory=deque)
     """Status codes of the next calls of /status."""
+    gate: asyncio.Event | None = None
+    """While it is not set, /status does not answer; `waiting` counts who waits."""
+    waiting: int = 0
     healthy: bool = True
     url: str = ""
 
@@ -118,6 +121,9 @@ async def _run(runpod: ScriptedRunPod, endpoint: str, request: Request) -> Respo
 async def _status(runpod: ScriptedRunPod, endpoint: str, job_id: str) -> Response:
     del endpoint
     job = runpod.find(job_id)
+    if runpod.gate is not None:
+        runpod.waiting += 1
+        await runpod.gate.wait()
     if runpod.status_answers:
         return Response(status_code=runpod.status_answers.popleft())
     if job is None or not job.known:

@@ -253,10 +253,14 @@ async def test_production_refuses_what_a_preview_engine_made(start_cloud: StartC
     changes = {"environment": "production", "allow_draft": False, "allow_http_urls": False}
     async with start_cloud(**changes) as cloud:
         cloud.worker.versions = {"engine": "mivo-preview 0.1"}
-        made = await cloud.create(resolution="720p", duration=10)
-        ended = await cloud.ended(made["id"])
+        sold: dict[str, Any] = {"resolution": "720p", "duration": 10, "seed": 5}
+        ended = await cloud.ended((await cloud.create(**sold))["id"])
         assert (ended["state"], ended["error"]["code"]) == ("failed", "bad_output")
         assert "preview" in ended["error"]["message"]
+        # and the next one that asks for the same is not failed by what lies there
+        cloud.worker.versions = {"engine": "comfyui 0.25"}
+        again = await cloud.ended((await cloud.create(**sold))["id"])
+        assert (again["state"], again["stages"][0]["reused"]) == ("succeeded", False)
 
 
 @pytest.mark.parametrize("code", ["artifact_missing", "artifact_corrupt"])

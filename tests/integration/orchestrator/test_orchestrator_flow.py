@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from shared.contracts.vocabulary import Stage
-from tests.integration.orchestrator.cloud import DRAFT, OTHER_KEY, Cloud, orchestrating
+from tests.integration.orchestrator.cloud import DRAFT, OTHER_KEY, Cloud, eventually, orchestrating
 from tests.integration.orchestrator.conftest import StartCloud
 
 
@@ -116,15 +116,25 @@ async def test_each_key_sees_only_its_own(cloud: Cloud) -> None:
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-async def test_another_replica_goes_on_where_one_stopped(cloud: Cloud) -> None:
-    worker, cloud.runpod.worker = cloud.runpod.worker, None
-    assert worker is not None
-    async with orchestrating(cloud.settings) as other:
-        made = (await other.post("/api/generations", json=DRAFT)).json()
-        job = await cloud.job(Stage.BASE_GEN)
-    cloud.runpod.worker = worker
-    await worker(job)
-    assert (await cloud.ended(made["id"]))["state"] == "succeeded"
+async def test_another_replica_goes_on_where_one_stopped(start_cloud: StartCloud) -> None:
+    """The one that stops was just asking RunPod: its claim on the run is given back, not left to expire."""
+    async with start_cloud(poll_seconds_min=60, poll_seconds_max=60) as cloud:
+        quick = cloud.settings.model_copy(update={"poll_seconds_min": 0.05, "poll_seconds_max": 0.1})
+        cloud.runpod.worker = None
+        cloud.runpod.gate = asyncio.Event()
+        async with orchestrating(quick) as stopping:
+            made = (await stopping.post("/api/generations", json={**DRAFT, "spatial_upscale": False})).json()
+            job = await cloud.job(Stage.BASE_GEN)
+            await cloud.rows("UPDATE stage_runs SET next_poll_at = now()")
+
+            async def asking() -> bool:
+                return cloud.runpod.waiting > 0
+
+            await eventually(asking)
+        await cloud.worker(job)
+        cloud.runpod.gate.set()
+        async with orchestrating(quick):
+            assert (await cloud.ended(made["id"]))["state"] == "succeeded"
 
 
 async def test_a_quote_starts_nothing(cloud: Cloud) -> None:
