@@ -8,10 +8,19 @@ import structlog
 
 from orchestrator.queue import queue_migrations
 from orchestrator.store.migrations import migrate, own_migrations
-from shared.artifacts import S3Settings
+from shared.artifacts import S3Settings, setup
+from tests.fixtures_s3 import fresh_bucket
 from tests.integration.orchestrator.cloud import Cloud, cloud_over
 
 StartCloud = Callable[..., AbstractAsyncContextManager[Cloud]]
+
+
+@pytest.fixture(scope="session")
+def s3_settings(seaweed_settings: S3Settings) -> Iterator[S3Settings]:
+    """One bucket for these tests: seeds are drawn, so no test finds the work of another."""
+    with fresh_bucket(seaweed_settings) as settings:
+        setup(settings)
+        yield settings
 
 
 @pytest.fixture

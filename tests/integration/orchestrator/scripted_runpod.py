@@ -18,10 +18,14 @@ from shared.contracts.vocabulary import Stage
 
 
 class Server(uvicorn.Server):
-    """uvicorn inside a test's event loop: it leaves pytest's signal handlers alone."""
+    """uvicorn inside a test's event loop: it leaves pytest's signal handlers alone, and ends promptly."""
 
     def capture_signals(self) -> Any:
         return nullcontext()
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):  # noqa: ASYNC110  as uvicorn itself does, only quicker
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
