@@ -16,7 +16,8 @@ from shared.contracts.vocabulary import Stage
 PYTHON = sys.executable
 ROOT = Path(__file__).parents[1]
 PREVIEW = f"{PYTHON} -m local.comfyui_preview"
-INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "COMFYUI_URL", "COMFYUI_DIR", "COMFYUI_PYTHON")
+INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR")
+REAL_ENGINE = ("COMFYUI_URL", "COMFYUI_DIR", "COMFYUI_PYTHON", "COMFYUI_BASE_DIR", "COMFYUI_EXTRA_ARGS")
 
 
 @dataclass(frozen=True)
@@ -145,16 +146,25 @@ class Layout:
             **self.options.orchestrator,
         }
 
+    def _engine(self, worker_id: str) -> dict[str, str]:
+        """The real ComfyUI as the caller's environment names it, else a preview engine for each worker.
+
+        A checkout's own folders are its base directory unless another is named: there are its models and node
+        packs. Workers may share them, because every file of an execution has a name of its own.
+        """
+        if self.options.engine == "preview":
+            return {"COMFYUI_COMMAND": PREVIEW, "COMFYUI_BASE_DIR": str(self.options.state / "comfyui" / worker_id)}
+        given = {name: os.environ[name] for name in REAL_ENGINE if os.environ.get(name)}
+        return {"COMFYUI_BASE_DIR": given.get("COMFYUI_DIR", "comfyui"), **given}
+
     def worker_env(self, stage: Stage, worker_id: str) -> dict[str, str]:
         """As RunPod sets it, with our gateway in RunPod's place (facts/runpod.md section D)."""
         base = f"{self.runpod_base_url}/{self.endpoint(stage)}"
         who = "gpu=local&session={life}"  # tells the gateway a restarted worker from the one before it
-        engine = {} if self.options.engine == "comfyui" else {"COMFYUI_COMMAND": PREVIEW}
         return {
             **self._common(),
             **self.s3(),
-            **engine,
-            "COMFYUI_BASE_DIR": str(self.options.state / "comfyui" / worker_id),
+            **self._engine(worker_id),
             "RUNPOD_POD_ID": worker_id,
             "RUNPOD_ENDPOINT_ID": self.endpoint(stage),
             "RUNPOD_AI_API_KEY": self.keys.runpod,
