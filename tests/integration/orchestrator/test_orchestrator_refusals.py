@@ -113,7 +113,12 @@ CASES: list[tuple[str, dict[str, Any], str, str | None]] = [
     ("large metadata", {"metadata": {"x": "y" * 3000}}, "metadata", "2048"),
     ("nested metadata", {"metadata": {"x": {"y": 1}}}, "metadata.x", "2048"),
     ("webhook on an odd scheme", {"webhook_url": "ftp://example.com/x"}, "webhook_url", "https"),
-    ("webhook with a password", {"webhook_url": "https://me:pw@example.com/x"}, "webhook_url", None),
+    (
+        "webhook with a password",
+        {"webhook_url": "https://me:pw@example.com/x"},
+        "webhook_url",
+        None,
+    ),  # pragma: allowlist secret
 ]
 
 

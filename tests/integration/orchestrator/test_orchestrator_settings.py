@@ -7,14 +7,14 @@ from orchestrator.settings import SettingsError, load
 
 DIGEST = hashlib.sha256(b"a key").hexdigest()
 GOOD = {
-    "DATABASE_URL": "postgresql://user:database-password@db/x",
-    "RUNPOD_API_KEY": "runpod-secret",
+    "DATABASE_URL": "postgresql://user:database-password@db/x",  # pragma: allowlist secret
+    "RUNPOD_API_KEY": "runpod-secret",  # pragma: allowlist secret
     **{f"RUNPOD_{stage}_ENDPOINT_ID": "abc" for stage in ("BASE_GEN", "SPATIAL_UPSCALE", "TEMPORAL_UPSCALE")},
     "API_KEYS": f"mivo:{DIGEST},studio:{DIGEST}:debug",
     "S3_BUCKET": "mivo",
     "S3_ENDPOINT_URL": "https://s3.example",
     "S3_ACCESS_KEY_ID": "id",
-    "S3_SECRET_ACCESS_KEY": "storage-secret",
+    "S3_SECRET_ACCESS_KEY": "storage-secret",  # pragma: allowlist secret
 }
 SECRET_WORDS = ("database-password", "runpod-secret", "storage-secret", "whsec_broken")
 

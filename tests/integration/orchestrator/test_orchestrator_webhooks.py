@@ -15,7 +15,7 @@ from tests.integration.orchestrator.conftest import StartCloud
 from tests.integration.orchestrator.scripted_runpod import serving
 from tests.integration.orchestrator.test_orchestrator_faults import script
 
-OLD_SECRET = "whsec_" + "b2xkIHNlY3JldCBvZiB0aGUgd2ViaG9vayB0ZXN0cw=="
+OLD_SECRET = "whsec_" + "b2xkIHNlY3JldCBvZiB0aGUgd2ViaG9vayB0ZXN0cw=="  # pragma: allowlist secret
 
 
 @dataclass
