@@ -20,6 +20,7 @@ from tests.integration.orchestrator.scripted_runpod import serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+USERINFO_URL = "https://me:pw@example.com/x"  # pragma: allowlist secret
 SOLD: dict[str, Any] = {"prompt": "a lighthouse"}
 
 
@@ -115,10 +116,10 @@ CASES: list[tuple[str, dict[str, Any], str, str | None]] = [
     ("webhook on an odd scheme", {"webhook_url": "ftp://example.com/x"}, "webhook_url", "https"),
     (
         "webhook with a password",
-        {"webhook_url": "https://me:pw@example.com/x"},
+        {"webhook_url": USERINFO_URL},
         "webhook_url",
         None,
-    ),  # pragma: allowlist secret
+    ),
 ]
 
 
