@@ -6,6 +6,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from shared import latents
+from shared.contracts import keys
 from shared.contracts.artifact import Artifact, latent_key, stage_key_of_latents
 from shared.contracts.stage import BaseGenInput, SpatialUpscaleInput, StageInput, TemporalUpscaleInput
 from shared.contracts.vocabulary import Resolution
@@ -51,7 +52,7 @@ def test_latents_are_checked_and_named_under_their_own_key(tmp_path: Path) -> No
         "audio_latent": (1, 8, 27, 16),
     }
     assert {stage_key_of_latents(file.key) for file in files} == {
-        outputs.keys.stage_key(work.model_copy(update={"ending": "latents"}))
+        keys.stage_key(work.model_copy(update={"ending": "latents"}))
     }
 
 
@@ -77,7 +78,7 @@ def test_the_refine_has_to_return_the_sound_at_the_length_it_got(tmp_path: Path)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 def test_values_that_are_not_finite_are_never_shipped(tmp_path: Path, bad: float, dtype: type) -> None:
-    array = np.ones((2, 3), dtype)
+    array: np.ndarray = np.ones((2, 3), dtype)
     assert latents.inspect(latent(tmp_path / "good", array), latents.LATENT).shape == (2, 3)
     array[1, 1] = bad
     with pytest.raises(FatalError, match="holds 1 values that are not finite"):
