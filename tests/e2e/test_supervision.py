@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -32,6 +33,10 @@ def start(state: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(argv, stdout=subprocess.DEVNULL, start_new_session=True)
 
 
+def up_yet(state: Path) -> bool | None:
+    return True if (state / FACTS).exists() else None
+
+
 def gone(state: Path) -> bool | None:
     return None if processes_of(state) else True
 
@@ -41,9 +46,7 @@ def test_ctrl_c_and_kill_9_leave_nothing_behind_and_two_clouds_do_not_collide(tm
     ups = [start(state) for state in states]
     try:
         for state in states:
-            wait_for(
-                lambda state=state: True if (state / FACTS).exists() else None, seconds=90, what=f"{state} to be up"
-            )
+            wait_for(partial(up_yet, state), seconds=90, what=f"{state} to be up")
         urls = [read_facts(state).api_url for state in states]
         assert len(set(urls)) == 2
         assert all(httpx.get(f"{url}/readyz", trust_env=False).is_success for url in urls)
