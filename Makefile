@@ -51,7 +51,7 @@ lock: ## renew the lock files (names no registry host)
 	for e in worker orchestrator; do $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --python-version 3.11 --extra $$e -c requirements/dev.lock pyproject.toml -o requirements/$$e.lock; done
 
 docs: setup ## write the generated pages
-	$(PY) scripts/settings_docs.py
+	$(PY) -m scripts.settings_docs
 
 clean: ## remove what the tasks made
 	rm -rf out .local $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
