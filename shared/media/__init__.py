@@ -1,7 +1,21 @@
 """Videos through ffmpeg, pictures through Pillow."""
 
+from shared.media.clips import fit_video, hold_image
 from shared.media.images import ImageInfo, check_image, normalise_image
 from shared.media.probe import MediaInfo, probe
+from shared.media.users import VideoInfo, check_video
 from shared.media.video import deliver_video, poster
 
-__all__ = ["ImageInfo", "MediaInfo", "check_image", "deliver_video", "normalise_image", "poster", "probe"]
+__all__ = [
+    "ImageInfo",
+    "MediaInfo",
+    "VideoInfo",
+    "check_image",
+    "check_video",
+    "deliver_video",
+    "fit_video",
+    "hold_image",
+    "normalise_image",
+    "poster",
+    "probe",
+]

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from shared.errors import FatalError, MivoError, UserError
 from shared.media.process import local, run
 
-GUARD = ("-protocol_whitelist", "file", "-format_whitelist", "mov,matroska,webm")
+GUARD = {"protocol_whitelist": "file", "format_whitelist": "mov,matroska,webm"}
 """A playlist that calls itself a video could make ffmpeg open other files and hosts; these containers cannot."""
 
 
@@ -31,6 +31,8 @@ class MediaInfo:
     sample_rate: int | None
     channels: int | None
     comment: str | None
+    container: str
+    """ffmpeg's names of the format: with `mov` or with `matroska` among them."""
 
     @property
     def has_audio(self) -> bool:
@@ -49,7 +51,9 @@ async def probe(
     """
     done = await run(
         [
-            *("ffprobe", "-v", "error", *GUARD, "-count_packets", "-of", "json"),
+            *("ffprobe", "-v", "error"),
+            *(word for name, value in GUARD.items() for word in (f"-{name}", value)),
+            *("-count_packets", "-of", "json"),
             *("-show_format", "-show_streams", local(path)),
         ],
         timeout=timeout,
@@ -89,6 +93,7 @@ def _read(found: dict[str, Any]) -> MediaInfo:
         sample_rate=int(sound["sample_rate"]) if sound else None,
         channels=int(sound["channels"]) if sound else None,
         comment=container.get("tags", {}).get("comment"),
+        container=container["format_name"],
     )
 
 

@@ -4,6 +4,9 @@ import asyncio
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import ffmpeg
 
 from shared.errors import FatalError, TransientError
 
@@ -38,6 +41,12 @@ async def run(argv: Sequence[str], *, timeout: float) -> Finished:  # noqa: ASYN
             await process.wait()
     said = errors.decode(errors="replace").strip()[-TOLD:]
     return Finished(code=int(process.returncode or 0), output=output, said=said)
+
+
+def argv_of(output: Any, *options: str) -> list[str]:
+    """The command line of an ffmpeg-python output; `options` come before its inputs."""
+    argv: list[str] = ffmpeg.compile(output, overwrite_output=True)
+    return [argv[0], "-v", "error", "-nostdin", *options, *argv[1:]]
 
 
 def local(path: object) -> str:

@@ -9,7 +9,7 @@ import ffmpeg
 from shared.errors import FatalError
 from shared.geometry import Crop
 from shared.media.probe import MediaInfo, probe
-from shared.media.process import local, run
+from shared.media.process import argv_of, local, run
 
 AUDIO_RATE = 48_000
 AUDIO_BITRATE = "192k"
@@ -107,8 +107,7 @@ def _arguments(source: Path, target: Path, wanted: _Wanted, *, crf: int, preset:
         metadata=f"comment={comment}",
         **{"profile:v": "high"},
     )
-    argv: list[str] = ffmpeg.compile(output, overwrite_output=True)
-    return [argv[0], "-v", "error", "-nostdin", *argv[1:]]
+    return argv_of(output)
 
 
 def _require_enough(found: MediaInfo, wanted: _Wanted) -> None:
@@ -162,9 +161,8 @@ async def poster(source: Path, target: Path, *, at_seconds: float, timeout: floa
         update=1,
         **{"q:v": 2},
     )
-    argv: list[str] = ffmpeg.compile(output, overwrite_output=True)
     try:
-        done = await run([argv[0], "-v", "error", "-nostdin", *argv[1:]], timeout=timeout)
+        done = await run(argv_of(output), timeout=timeout)
         if done.code or not part.exists():
             raise FatalError("bad_output", f"no frame at {at_seconds:g} s for the poster: {done.said}")
         part.replace(target)
