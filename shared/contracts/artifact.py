@@ -34,6 +34,8 @@ class Artifact(Frozen):
     frames: int | None = None
     fps: int | None = None
     seconds: float | None = None
+    audio_seconds: float | None = None
+    """Of a video's sound; None where it has none."""
 
 
 class Manifest(Frozen):
@@ -45,7 +47,7 @@ class Manifest(Frozen):
     attempt_id: str
     created_at: datetime
     artifacts: dict[str, Artifact]
-    """By role: video_latent, audio_latent, conditioning, image, video, poster."""
+    """By role: video_latent, audio_latent, conditioning, detail_conditioning, image, video, poster."""
     params: dict[str, Any]
     """The stage's parameters (design section 4 words); never the prompt, only its sha256."""
     recipe: dict[str, Any]
