@@ -28,6 +28,8 @@ from shared.artifacts import ArtifactStore
 log = structlog.get_logger()
 
 TASKS_AT_ONCE = 8
+TASKS_POLL_SECONDS = 1.0
+"""For a task whose notification was missed, e.g. while the worker was starting."""
 DRAIN_SECONDS = 5.0
 """What is under way at SIGTERM may take this long; the whole stop has to be over in 10 s."""
 
@@ -93,7 +95,7 @@ async def _running(settings: Settings, metrics: Metrics) -> AsyncIterator[Servic
                 supervise.forever(
                     "tasks",
                     lambda: queue.work(
-                        poll_seconds=settings.poll_seconds_min,
+                        poll_seconds=TASKS_POLL_SECONDS,
                         concurrency=TASKS_AT_ONCE,
                         drain_seconds=DRAIN_SECONDS,
                     ),

@@ -13,7 +13,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
         state=tmp_path_factory.mktemp("cloud"),
         orchestrators=2,
         port=0,
-        worker={"COMFYUI_EXTRA_ARGS": "--step-seconds 0.1"},
+        worker={"COMFYUI_EXTRA_ARGS": "--step-seconds 0.2"},
     )
     with running_cloud(options) as running:
         yield running

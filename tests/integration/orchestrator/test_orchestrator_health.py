@@ -6,7 +6,7 @@ import psycopg
 from psycopg import sql
 
 from shared.contracts.vocabulary import Stage
-from tests.integration.orchestrator.cloud import Cloud
+from tests.integration.orchestrator.cloud import Cloud, eventually
 from tests.integration.orchestrator.conftest import StartCloud
 from tests.integration.orchestrator.test_orchestrator_faults import script
 
@@ -56,6 +56,11 @@ async def test_without_its_database_it_says_so_and_recovers(cloud: Cloud, postgr
     assert (refused.status_code, refused.json()["code"]) == (503, "storage_unavailable")
     assert refused.headers["retry-after"]
     allow(connections=True)
+
+    async def recovered() -> bool:
+        return (await ready(cloud))[0] == 200
+
+    await eventually(recovered)
     made = await cloud.create(spatial_upscale=False)
     assert (await cloud.ended(made["id"]))["state"] == "succeeded"
 
