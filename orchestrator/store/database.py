@@ -33,7 +33,7 @@ class Database:
             max_size=connections,
             timeout=CONNECT_SECONDS,
             open=False,
-            reconnect_timeout=CONNECT_SECONDS,  # else its waits double for five minutes, long after the database is back
+            reconnect_timeout=CONNECT_SECONDS,  # else its waits double, to minutes after the database is back
             check=AsyncConnectionPool.check_connection,  # a connection that died with its server is replaced
             kwargs={
                 "connect_timeout": CONNECT_SECONDS,
