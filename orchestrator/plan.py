@@ -15,13 +15,13 @@ from shared.contracts.stage import (
     AttemptId,
     BaseGenInput,
     BaseGenParams,
+    ControlParams,
     SpatialUpscaleParams,
     StageInput,
     StageParams,
     TemporalUpscaleParams,
 )
-from shared.contracts.vocabulary import Ending, Frozen, Stage
-from shared.errors import UserError
+from shared.contracts.vocabulary import Camera, Ending, Frozen, Stage, TextEncoder
 
 
 class _StagePlan(Frozen):
@@ -96,22 +96,16 @@ def order_of(request: GenerationRequest) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
-def _refuse_what_is_not_built(request: GenerationRequest) -> None:
-    if request.control is not None:
-        raise UserError("invalid_input", "depth, canny and pose control are not available yet", field="control")
-    if request.detailer:
-        raise UserError("invalid_input", "the detailer is not available yet; send false", field="detailer")
-
-
-def make_plan(request: GenerationRequest, *, seed: int) -> Plan:
-    """The plan of a request; the same request and seed give the same plan. UserError for what cannot be planned."""
-    _refuse_what_is_not_built(request)
+def make_plan(request: GenerationRequest, *, seed: int, text_encoder: TextEncoder = TextEncoder.SINGLE) -> Plan:
+    """The plan of a request; the same request, seed and text encoder give the same plan."""
     order = order_of(request)
     clip = geometry.clip(request.duration)
     delivered = clip.doubled() if request.temporal_upscale else clip
     size = geometry.tier(request.resolution, half=False).deliver
     return Plan(
-        stages=tuple(_stage_plan(request, stage, seed=seed, last=stage is order[-1]) for stage in order),
+        stages=tuple(
+            _stage_plan(_params(request, stage, seed, text_encoder, last=stage is order[-1])) for stage in order
+        ),
         delivers=Delivery(
             width=size.width,
             height=size.height,
@@ -123,26 +117,42 @@ def make_plan(request: GenerationRequest, *, seed: int) -> Plan:
     )
 
 
-def _stage_plan(request: GenerationRequest, stage: Stage, *, seed: int, last: bool) -> StagePlan:
+def _params(
+    request: GenerationRequest, stage: Stage, seed: int, text_encoder: TextEncoder, *, last: bool
+) -> StageParams:
     ending: Ending = "video" if last else "latents"
     common = {"resolution": request.resolution, "duration": request.duration, "ending": ending}
-    sampled = {"quality": request.quality, "precision": request.precision, "camera": request.camera, "seed": seed}
-    estimated = durations.estimate(
-        stage,
-        quality=request.quality,
-        resolution=request.resolution,
-        duration=request.duration,
-        two_pass=request.spatial_upscale,
-        steps=request.steps,
-        decodes=last,
-    )
-    times = {"estimated_seconds": estimated, "deadline_seconds": durations.deadline(estimated)}
     if stage is Stage.TEMPORAL_UPSCALE:
-        return TemporalUpscalePlan.model_validate({"params": common, **times})
+        return TemporalUpscaleParams.model_validate(common)
+    camera = Camera.NONE if request.control else request.camera
+    sampled = {"quality": request.quality, "precision": request.precision, "camera": camera, "seed": seed}
+    common |= sampled | {"detailer": request.detailer}
     if stage is Stage.SPATIAL_UPSCALE:
-        return SpatialUpscalePlan.model_validate({"params": {**common, **sampled}, **times})
-    own = {"prompt": request.prompt, "steps": request.steps, "half_resolution": request.spatial_upscale}
-    return BaseGenPlan.model_validate({"params": {**common, **sampled, **own}, **times})
+        return SpatialUpscaleParams.model_validate({**common, "upscale": request.spatial_upscale})
+    control = request.control
+    return BaseGenParams.model_validate(
+        {
+            **common,
+            "prompt": request.prompt,
+            "steps": request.steps,
+            "half_resolution": request.spatial_upscale,
+            "control": control
+            and ControlParams(type=control.type, preprocessed=control.preprocessed, strength=control.strength),
+            "text_encoder": text_encoder,
+        }
+    )
+
+
+def _stage_plan(params: StageParams) -> StagePlan:
+    estimated = durations.of(params)
+    times = {"estimated_seconds": estimated, "deadline_seconds": durations.deadline(estimated)}
+    match params:
+        case BaseGenParams():
+            return BaseGenPlan(params=params, **times)
+        case SpatialUpscaleParams():
+            return SpatialUpscalePlan(params=params, **times)
+        case _:
+            return TemporalUpscalePlan.model_validate({"params": params, **times})
 
 
 def stage_input(
@@ -152,11 +162,21 @@ def stage_input(
     generation_id: str,
     image: Artifact | None,
     upstream: Manifest | None,
+    control_source: Artifact | None = None,
 ) -> StageInput:
-    """The input of one stage run: the plan's params, and the artifacts of the stage before it."""
+    """The input of one stage run: the plan's params, and the artifacts of the stage before it.
+
+    `control_source` is the video or still of the request's control; ValidationError when a control lacks it.
+    """
     if isinstance(step, BaseGenPlan):
         params = step.params.model_dump()
-        return BaseGenInput(**params, attempt_id=attempt_id, generation_id=generation_id, image=image)
+        return BaseGenInput(
+            **params,
+            attempt_id=attempt_id,
+            generation_id=generation_id,
+            image=image,
+            control_source=control_source,
+        )
     if upstream is None:
         raise ValueError(f"{step.stage} needs the manifest of the stage before it")
     return keys.after(
@@ -165,4 +185,5 @@ def stage_input(
         ending=step.params.ending,
         attempt_id=attempt_id,
         generation_id=generation_id,
+        detailer=isinstance(step, SpatialUpscalePlan) and step.params.detailer,
     )

@@ -4,6 +4,9 @@ Estimated seconds on one H100 (facts/ltx2.md section 6.2; estimates from FLOPs, 
 shows them, the deadline is built on them.
 """
 
+from functools import partial
+
+from shared.contracts.stage import BaseGenParams, SpatialUpscaleParams, StageParams
 from shared.contracts.vocabulary import Quality, Resolution, Stage
 from shared.recipes import DEFAULT_STEPS
 
@@ -24,6 +27,10 @@ _BASE_FULL = {  # single pass at full size, section 6.1
 }
 _REFINE = {Resolution.HD: (12, 22, 34), Resolution.FULL_HD: (45, 88, 144)}
 _DECODE = {Resolution.HD: (8, 11, 15), Resolution.FULL_HD: (18, 26, 35)}
+_CONTROL = 2.5
+"""Guide tokens double those of the base at factor 1: 2.3 to 3 times the work (facts/ltx2.md section 4). The map
+itself, Canny, Depth-Anything-3 or SDPose, is small beside that and not counted."""
+
 _OVERHEAD = 4.0  # text encoding, file exchange, ffmpeg
 
 START_SECONDS = 300
@@ -49,23 +56,56 @@ def estimate(
     two_pass: bool,
     steps: int | None = None,
     decodes: bool = True,
+    control: bool = False,
+    upscale: bool = True,
+    detailer: bool = False,
 ) -> float:
-    """Estimated GPU seconds of one stage run on an H100, without a cold start. Drafts take about a second each."""
+    """Estimated GPU seconds of one stage run on an H100, without a cold start. Drafts take about a second each.
+
+    The detailer counts as one more refine, on dev: as many steps over as many tokens. Its overlapping tiles and its
+    guide make it dearer, its short tiles cheaper; nobody has measured it.
+    """
     if resolution is Resolution.DRAFT:
         return float(duration)
     decode = _of(_DECODE[resolution], duration)
     if stage is Stage.TEMPORAL_UPSCALE:
         return 2 * decode + _OVERHEAD
     if stage is Stage.SPATIAL_UPSCALE:
-        work = _of(_REFINE[resolution], duration)
+        work = _of(_REFINE[resolution], duration) * (upscale + detailer)
     else:
         table = _BASE_HALF if two_pass else _BASE_FULL
         work = _of(table[quality, resolution], duration)
         if quality is Quality.PRO:
             work *= (steps or DEFAULT_STEPS) / DEFAULT_STEPS
+        if control:
+            work *= _CONTROL
     if resolution is Resolution.HD and (two_pass or stage is Stage.SPATIAL_UPSCALE):
         work *= _HD_TALLER
     return round(work + (decode if decodes else 0.0) + _OVERHEAD, 1)
+
+
+def of(params: StageParams) -> float:
+    """`estimate` of a planned or given stage run."""
+    about = partial(estimate, resolution=params.resolution, duration=params.duration, decodes=params.ending == "video")
+    match params:
+        case BaseGenParams():
+            return about(
+                Stage.BASE_GEN,
+                quality=params.quality,
+                two_pass=params.half_resolution,
+                steps=params.steps,
+                control=params.control is not None,
+            )
+        case SpatialUpscaleParams():
+            return about(
+                Stage.SPATIAL_UPSCALE,
+                quality=params.quality,
+                two_pass=params.upscale,
+                upscale=params.upscale,
+                detailer=params.detailer,
+            )
+        case _:
+            return about(Stage.TEMPORAL_UPSCALE, quality=Quality.FAST, two_pass=False)
 
 
 def deadline(estimated: float) -> int:

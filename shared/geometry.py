@@ -105,14 +105,18 @@ def durations(resolution: Resolution) -> tuple[int, ...]:
     return DRAFT_DURATIONS if resolution is Resolution.DRAFT else PAID_DURATIONS
 
 
+def latent_frames(frames: int) -> int:
+    """Frames of a video latent; ValueError for a number of frames that is not 8n+1."""
+    if frames % TEMPORAL_FACTOR != 1:
+        raise ValueError(f"{frames} frames is not 8n+1")
+    return (frames - 1) // TEMPORAL_FACTOR + 1
+
+
 def video_latent_shape(size: Size, frames: int) -> tuple[int, int, int, int, int]:
     """[batch, channels, frames, height, width] of the latent; ValueError for an illegal size or length."""
     if size.width % SPATIAL_FACTOR or size.height % SPATIAL_FACTOR:
         raise ValueError(f"{size.width}x{size.height} is not a multiple of {SPATIAL_FACTOR}")
-    if frames % TEMPORAL_FACTOR != 1:
-        raise ValueError(f"{frames} frames is not 8n+1")
-    latent_frames = (frames - 1) // TEMPORAL_FACTOR + 1
-    return (1, LATENT_CHANNELS, latent_frames, size.height // SPATIAL_FACTOR, size.width // SPATIAL_FACTOR)
+    return (1, LATENT_CHANNELS, latent_frames(frames), size.height // SPATIAL_FACTOR, size.width // SPATIAL_FACTOR)
 
 
 def audio_latent_length(frames: int, fps: int = FPS) -> int:

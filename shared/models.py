@@ -7,7 +7,11 @@ from importlib.resources import files
 from pydantic import Field
 
 from shared.contracts.artifact import Digest
-from shared.contracts.vocabulary import Camera, Frozen, Precision, Quality, Stage
+from shared.contracts.vocabulary import Camera, ControlType, Frozen, Precision, Quality, TextEncoder
+from shared.controls import CONTROLS
+
+GEMMA_FOLDER = "text_encoder/folder/"
+"""Roles of the files of the folder form; the first of them is the one that its loader is given."""
 
 
 class ModelFile(Frozen):
@@ -15,6 +19,7 @@ class ModelFile(Frozen):
 
     role: str
     name: str
+    """May name a folder of its own, as the shards of Gemma do."""
     folder: str
     repository: str | None = None
     split_from: str | None = None
@@ -49,24 +54,63 @@ def checkpoint(quality: Quality, precision: Precision) -> ModelFile:
     return file(f"checkpoint/{kind}/{precision}")
 
 
-def text_encoder(precision: Precision) -> ModelFile:
-    return file(f"text_encoder/{precision}")
+def text_encoder(form: TextEncoder, precision: Precision) -> tuple[ModelFile, ...]:
+    """The files of Gemma; a loader is given the first. The folder form knows one precision, its own."""
+    if form is TextEncoder.SINGLE:
+        return (file(f"text_encoder/{precision}"),)
+    return tuple(row for role, row in all_files().items() if role.startswith(GEMMA_FOLDER))
 
 
 def camera_lora(camera: Camera) -> ModelFile | None:
     return None if camera is Camera.NONE else file(f"camera/{camera}")
 
 
-def files_of(stage: Stage, *, quality: Quality, precision: Precision, camera: Camera) -> tuple[ModelFile, ...]:
-    """Every file that one run of a stage reads."""
-    if stage is Stage.TEMPORAL_UPSCALE:
-        return (file("video_vae"), file("audio_vae"), file("upscaler/temporal"))
-    needed = [checkpoint(quality, precision)]
-    if stage is Stage.BASE_GEN:
-        needed.append(text_encoder(precision))
-    else:
-        needed.append(file("upscaler/spatial"))
-        if quality is Quality.PRO:
-            needed.append(file("lora/distilled"))
+def detail_checkpoint(precision: Precision) -> ModelFile:
+    """The detailer was made for the dev checkpoint, whatever the quality (facts/comfyui.md section 2)."""
+    return checkpoint(Quality.PRO, precision)
+
+
+def control_files(control: ControlType, *, preprocessed: bool) -> tuple[ModelFile, ...]:
+    """The IC-LoRA, and the weights that make its map unless the map is given."""
+    kind = CONTROLS[control]
+    maker = None if preprocessed else kind.map_model
+    return (file(kind.lora), file(maker)) if maker else (file(kind.lora),)
+
+
+def base_gen_files(
+    *,
+    quality: Quality,
+    precision: Precision,
+    camera: Camera,
+    text_encoder_form: TextEncoder = TextEncoder.SINGLE,
+    control: ControlType | None = None,
+    preprocessed: bool = False,
+) -> tuple[ModelFile, ...]:
+    """Every file that one run of base_gen reads."""
     moved = camera_lora(camera)
-    return (*needed, moved) if moved else tuple(needed)
+    return (
+        checkpoint(quality, precision),
+        *text_encoder(text_encoder_form, precision),
+        *([moved] if moved else []),
+        *(control_files(control, preprocessed=preprocessed) if control else []),
+    )
+
+
+def spatial_upscale_files(
+    *, quality: Quality, precision: Precision, camera: Camera, upscale: bool = True, detailer: bool = False
+) -> tuple[ModelFile, ...]:
+    """Every file that one run of spatial_upscale reads. Fast with the detailer needs both checkpoints."""
+    needed: list[ModelFile] = []
+    if upscale:
+        needed += [checkpoint(quality, precision), file("upscaler/spatial")]
+        moved = camera_lora(camera)
+        needed += [file("lora/distilled")] if quality is Quality.PRO else []
+        needed += [moved] if moved else []
+    if detailer:
+        needed += [detail_checkpoint(precision), file("lora/detailer")]
+    return tuple(dict.fromkeys(needed))
+
+
+def temporal_upscale_files() -> tuple[ModelFile, ...]:
+    """Every file that one run of temporal_upscale reads: no transformer and no text encoder."""
+    return (file("video_vae"), file("audio_vae"), file("upscaler/temporal"))

@@ -46,6 +46,11 @@ class Names:
         return f"{self.folder}/image.png"
 
     @property
+    def control(self) -> str:
+        """A clip of exactly the generated size and frames; the worker makes it of whatever the user sent."""
+        return f"{self.folder}/control.mp4"
+
+    @property
     def conditioning(self) -> str:
         """Below models/embeddings, which is mapped to input/conditioning; no sub-folders there."""
         return f"{self.conditioning_stem}.safetensors"
@@ -54,6 +59,15 @@ class Names:
     def conditioning_stem(self) -> str:
         """As LTXVSaveConditioning wants it: it appends the type itself."""
         return self.execution
+
+    @property
+    def detail_conditioning(self) -> str:
+        """Beside `conditioning`: what the detailer is told."""
+        return f"{self.detail_conditioning_stem}.safetensors"
+
+    @property
+    def detail_conditioning_stem(self) -> str:
+        return f"{self.execution}-detail"
 
     def prefix(self, what: str) -> str:
         """Of an output: ComfyUI appends `_00001_.<type>`."""

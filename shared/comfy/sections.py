@@ -11,6 +11,7 @@ from shared.recipes import Decode
 SAVE_VIDEO_LATENT = "Save video latent"
 SAVE_AUDIO_LATENT = "Save audio latent"
 SAVE_CONDITIONING = "Save text conditioning"
+SAVE_DETAIL_CONDITIONING = "Save detail conditioning"
 SAVE_VIDEO = "Save video"
 DECODE_VIDEO = "Decode video"
 DECODE_AUDIO = "Decode sound"
@@ -73,6 +74,14 @@ def hold_image(graph: Graph, *, latent: Link, vae: Link, image: str, compression
         strength=strength,
         bypass=False,
     )
+
+
+def save_conditioning(graph: Graph, title: str, *, conditioning: Link, stem: str) -> Graph:
+    """Text conditioning as `<stem>.safetensors`, for a stage without a text encoder.
+
+    bf16 is what the checkpoint's own connectors work in. Guided conditioning loses its guide here.
+    """
+    return graph.add(title, "LTXVSaveConditioning", conditioning=conditioning, filename=stem, dtype="bfloat16")
 
 
 def sigmas_text(sigmas: tuple[float, ...]) -> str:

@@ -18,19 +18,25 @@ from shared.contracts.stage import (
     StageInput,
     TemporalUpscaleInput,
 )
-from shared.contracts.vocabulary import CONTRACT_VERSION, Camera, Precision, Quality, Stage
+from shared.contracts.vocabulary import CONTRACT_VERSION, Camera, Stage
 from shared.errors import UserError
 
-INPUT_ROLES = ("video_latent", "audio_latent", "conditioning", "image")
+INPUT_ROLES = ("video_latent", "audio_latent", "conditioning", "detail_conditioning", "image", "control_source")
 _NOT_PARAMS = {*INPUT_ROLES, *Attempt.model_fields, "contract_version", "steps"}  # steps live in the recipe
 
 
 def recipe_of(work: StageInput) -> recipes.Recipe:
     match work:
         case BaseGenInput():
-            return recipes.base(work.quality, steps=work.steps, two_pass=work.half_resolution)
+            return recipes.base(
+                work.quality,
+                steps=work.steps,
+                two_pass=work.half_resolution,
+                control=work.control.type if work.control else None,
+                preprocessed=bool(work.control and work.control.preprocessed),
+            )
         case SpatialUpscaleInput():
-            return recipes.refine(work.quality)
+            return recipes.spatial(work.quality, upscale=work.upscale, detailer=work.detailer)
         case TemporalUpscaleInput():
             return recipes.TemporalRecipe()
 
@@ -38,14 +44,25 @@ def recipe_of(work: StageInput) -> recipes.Recipe:
 def models_of(work: StageInput) -> dict[str, str]:
     """File name -> identity, of every weight file that the run reads."""
     match work:
+        case BaseGenInput():
+            chosen = models.base_gen_files(
+                quality=work.quality,
+                precision=work.precision,
+                camera=work.lora_camera,
+                text_encoder_form=work.text_encoder,
+                control=work.control.type if work.control else None,
+                preprocessed=bool(work.control and work.control.preprocessed),
+            )
+        case SpatialUpscaleInput():
+            chosen = models.spatial_upscale_files(
+                quality=work.quality,
+                precision=work.precision,
+                camera=work.camera,
+                upscale=work.upscale,
+                detailer=work.detailer,
+            )
         case TemporalUpscaleInput():
-            chosen = models.files_of(
-                Stage.TEMPORAL_UPSCALE, quality=Quality.FAST, precision=Precision.FP8, camera=Camera.NONE
-            )
-        case _:
-            chosen = models.files_of(
-                STAGE_OF[type(work)], quality=work.quality, precision=work.precision, camera=work.camera
-            )
+            chosen = models.temporal_upscale_files()
     return {file.name: file.identity for file in chosen}
 
 
@@ -89,12 +106,18 @@ def latents_only(work: StageInput) -> StageInput | None:
 
 
 def after(
-    upstream: Manifest, stage: Stage, *, ending: str, attempt_id: AttemptId, generation_id: str | None
+    upstream: Manifest,
+    stage: Stage,
+    *,
+    ending: str,
+    attempt_id: AttemptId,
+    generation_id: str | None,
+    detailer: bool = False,
 ) -> StageInput:
     """The input of a later stage, from what the stage before it left behind.
 
-    Raises ValidationError or KeyError when the manifest does not hold what the stage needs, UserError for latents
-    that are at full size already.
+    The spatial stage doubles half-size latents; full-size ones it can only give detail. Raises ValidationError or
+    KeyError when the manifest does not hold what the stage needs, UserError for a stage that would have no work.
     """
     params, made = upstream.params, upstream.artifacts
     common = {
@@ -106,20 +129,26 @@ def after(
         "video_latent": made["video_latent"],
         "audio_latent": made["audio_latent"],
     }
+    if detailer and stage is not Stage.SPATIAL_UPSCALE:
+        raise UserError("invalid_input", "the detailer belongs to spatial_upscale", field="detailer")
     if stage is Stage.TEMPORAL_UPSCALE:
         return TemporalUpscaleInput.model_validate({**common, "half_resolution": params["half_resolution"]})
     if stage is Stage.BASE_GEN:
         raise ValueError("nothing comes before base_gen")
-    if not params["half_resolution"]:
+    upscale = params["half_resolution"]
+    if not upscale and not detailer:
         raise UserError("invalid_input", "these latents are at full size already; spatial_upscale doubles half ones")
     return SpatialUpscaleInput.model_validate(
         {
             **common,
             "quality": params["quality"],
             "precision": params["precision"],
-            "camera": params["camera"],
+            "camera": Camera.NONE if params["control"] else params["camera"],
             "seed": params["seed"],
-            "conditioning": made["conditioning"],
-            "image": made.get("image"),
+            "upscale": upscale,
+            "detailer": detailer,
+            "conditioning": made["conditioning"] if upscale else None,
+            "detail_conditioning": made["detail_conditioning"] if detailer else None,
+            "image": made.get("image") if upscale else None,
         }
     )

@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from shared import geometry
 from shared.contracts.stage import Prompt, Seed
-from shared.contracts.vocabulary import STORABLE, Camera, Frozen, Precision, Quality, Resolution
+from shared.contracts.vocabulary import STORABLE, Camera, ControlType, Frozen, Precision, Quality, Resolution
 from shared.recipes import MAX_STEPS, MIN_STEPS
 
 MAX_METADATA = 2048  # bytes of JSON
@@ -52,7 +52,7 @@ def _words(legal: Iterable[object]) -> str:
 class Control(Frozen):
     """IC-LoRA guidance by a video, or by the input image held over all frames."""
 
-    type: Literal["depth", "canny", "pose"]
+    type: ControlType
     video_url: HttpUrl | None = None
     upload_id: UploadId | None = None
     source: Literal["image"] | None = None

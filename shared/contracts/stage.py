@@ -15,12 +15,14 @@ from shared.contracts.vocabulary import (
     CONTRACT_VERSION,
     STORABLE,
     Camera,
+    ControlType,
     Ending,
     Frozen,
     Precision,
     Quality,
     Resolution,
     Stage,
+    TextEncoder,
 )
 from shared.recipes import MAX_STEPS, MIN_STEPS
 
@@ -55,6 +57,16 @@ class StageParams(Frozen):
         return self
 
 
+class ControlParams(Frozen):
+    """IC-LoRA guidance by a video, or by a still that is held over all frames."""
+
+    type: ControlType
+    preprocessed: StrictBool = False
+    """The source is a depth, edge or pose map already."""
+    strength: float = Field(default=1.0, strict=True, ge=0.0, le=1.0)
+    """How hard the map is held; the IC-LoRA itself always has the strength of its recipe."""
+
+
 class BaseGenParams(StageParams):
     prompt: Prompt
     quality: Quality = Quality.FAST
@@ -63,6 +75,22 @@ class BaseGenParams(StageParams):
     seed: Seed = 10  # the default of the reference pipelines
     steps: int | None = Field(default=None, strict=True, ge=MIN_STEPS, le=MAX_STEPS)
     half_resolution: StrictBool = True
+    control: ControlParams | None = None
+    detailer: StrictBool = False
+    """A detailer follows: leave it the conditioning of its prompt, because its stage has no text encoder."""
+    text_encoder: TextEncoder = TextEncoder.SINGLE
+    """What the endpoint's machines have on disk, by the orchestrator's settings; it shapes the output."""
+
+    @property
+    def lora_camera(self) -> Camera:
+        """The camera whose LoRA is loaded: a control video fixes the camera already, so none is."""
+        return Camera.NONE if self.control else self.camera
+
+    @model_validator(mode="after")
+    def _control_fixes_the_camera(self) -> Self:
+        if self.control and self.camera not in {Camera.STATIC, Camera.NONE}:
+            raise ValueError("camera: a control video already fixes the camera; send static or none")
+        return self
 
     @model_validator(mode="after")
     def _steps_are_for_pro(self) -> Self:
@@ -73,10 +101,19 @@ class BaseGenParams(StageParams):
 
 class SpatialUpscaleParams(StageParams):
     half_resolution: Literal[False] = False
+    upscale: StrictBool = True
+    """Half-size latents come in and are doubled and refined; without it full-size ones come, for the detailer."""
+    detailer: StrictBool = False
     quality: Quality = Quality.FAST
     precision: Precision = Precision.FP8
     camera: Camera = Camera.STATIC
     seed: Seed = 10
+
+    @model_validator(mode="after")
+    def _has_work(self) -> Self:
+        if not (self.upscale or self.detailer):
+            raise ValueError("detailer: without upscale and detailer there is nothing to do")
+        return self
 
 
 class TemporalUpscaleParams(StageParams):
@@ -92,13 +129,32 @@ class Attempt(Frozen):
 
 class BaseGenInput(Attempt, BaseGenParams):
     image: Artifact | None = None
+    control_source: Artifact | None = None
+    """The user's video or still, as it came; the worker makes a clip of the generated size and length of it."""
+
+    @model_validator(mode="after")
+    def _control_has_a_source(self) -> Self:
+        if (self.control is None) != (self.control_source is None):
+            raise ValueError("control_source: comes with control, and only with it")
+        return self
 
 
 class SpatialUpscaleInput(Attempt, SpatialUpscaleParams):
     video_latent: Artifact
     audio_latent: Artifact
-    conditioning: Artifact
+    conditioning: Artifact | None = None
+    detail_conditioning: Artifact | None = None
     image: Artifact | None = None
+
+    @model_validator(mode="after")
+    def _has_what_it_reads(self) -> Self:
+        if self.upscale != (self.conditioning is not None):
+            raise ValueError("conditioning: the refine of upscale reads it, and nothing else does")
+        if self.detailer != (self.detail_conditioning is not None):
+            raise ValueError("detail_conditioning: the detailer reads it, and nothing else does")
+        if self.image is not None and not self.upscale:
+            raise ValueError("image: only the refine of upscale reads it")
+        return self
 
 
 class TemporalUpscaleInput(Attempt, TemporalUpscaleParams):
@@ -124,6 +180,8 @@ class FromUpstream(Attempt):
     latents: Key | None = None
     """Key of a video latent; its manifest stands under the same stage_key."""
     ending: Ending = "video"
+    detailer: StrictBool = False
+    """Of spatial_upscale only; the run that left the latents must have been told to leave what it reads."""
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

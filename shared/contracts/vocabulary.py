@@ -48,6 +48,25 @@ class Camera(StrEnum):
     NONE = "none"
 
 
+class ControlType(StrEnum):
+    """What of a control video is kept, by an IC-LoRA: `shared/controls.py` has a row for each."""
+
+    DEPTH = "depth"
+    CANNY = "canny"
+    POSE = "pose"
+
+
+class TextEncoder(StrEnum):
+    """Which form of Gemma reads the prompt. Both are the same 12B model; their files, and so the numbers, differ.
+
+    `single`: one file that anybody may fetch, in either precision. `folder`: the gated original in five shards,
+    which only LTXVideo's own loader reads (facts/comfyui.md section 2).
+    """
+
+    SINGLE = "single"
+    FOLDER = "folder"
+
+
 Ending = Literal["latents", "video"]
 """How a stage ends: the last stage of a plan decodes to a video, every other one hands over latents."""
 

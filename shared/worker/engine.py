@@ -84,4 +84,5 @@ class Engine:
             return  # somebody else's server; its files are not ours to remove
         for kind in ("input", "output"):
             shutil.rmtree(base / kind / names.folder, ignore_errors=True)
-        (base / "input" / CONDITIONING_FOLDER / names.conditioning).unlink(missing_ok=True)
+        for conditioning in (names.conditioning, names.detail_conditioning):
+            (base / "input" / CONDITIONING_FOLDER / conditioning).unlink(missing_ok=True)

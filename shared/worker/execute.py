@@ -13,28 +13,18 @@ from shared.comfy.events import FileRef, Run
 from shared.comfy.graph import Graph
 from shared.comfy.progress import Progress
 from shared.contracts import keys
-from shared.contracts.stage import BaseGenInput, StageInput, TemporalUpscaleInput
-from shared.contracts.vocabulary import Quality
+from shared.contracts.stage import StageInput
 from shared.errors import FatalError
-from shared.stage import Names, StageDefinition
+from shared.stage import Names
 from shared.worker.outputs import ROLES
 
 CONDITIONING_FOLDER = "conditioning"
 """Below ComfyUI's input/; models/embeddings is mapped to it (facts/comfyui.md section 4)."""
 
 
-def deadline(definition: StageDefinition, work: StageInput) -> float:
+def deadline(work: StageInput) -> float:
     """Seconds that the run may take on the worker; the same table as the orchestrator's `executionTimeout`."""
-    estimated = durations.estimate(
-        definition.stage,
-        quality=Quality.FAST if isinstance(work, TemporalUpscaleInput) else work.quality,
-        resolution=work.resolution,
-        duration=work.duration,
-        two_pass=work.half_resolution,
-        steps=work.steps if isinstance(work, BaseGenInput) else None,
-        decodes=work.ending == "video",
-    )
-    return durations.deadline(estimated)
+    return durations.deadline(durations.of(work))
 
 
 async def fetch_inputs(work: StageInput, folder: Path, store: ArtifactStore) -> dict[str, Path]:
@@ -65,6 +55,7 @@ async def hand_over(comfy: ComfyClient, inputs: dict[str, Path], names: Names) -
         "audio_latent": names.audio_latent,
         "image": names.image,
         "conditioning": f"{CONDITIONING_FOLDER}/{names.conditioning}",
+        "detail_conditioning": f"{CONDITIONING_FOLDER}/{names.detail_conditioning}",
     }
     for role, path in inputs.items():
         subfolder, _, name = places[role].rpartition("/")
@@ -90,8 +81,12 @@ async def collect(comfy: ComfyClient, graph: Graph, run: Run, names: Names, fold
 
 
 def _reference(run: Run, title: str, names: Names) -> FileRef:
-    if title == sections.SAVE_CONDITIONING:  # tells only a text, not where the file lies
-        return FileRef(names.conditioning, CONDITIONING_FOLDER, "input")
+    saved = {
+        sections.SAVE_CONDITIONING: names.conditioning,
+        sections.SAVE_DETAIL_CONDITIONING: names.detail_conditioning,
+    }
+    if title in saved:  # these tell only a text, not where the file lies
+        return FileRef(saved[title], CONDITIONING_FOLDER, "input")
     files = run.files(title)
     if len(files) != 1:
         raise FatalError("bad_output", f"ComfyUI wrote {len(files)} files for '{title}' instead of one")

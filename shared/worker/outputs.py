@@ -20,6 +20,7 @@ ROLES = {
     sections.SAVE_VIDEO_LATENT: "video_latent",
     sections.SAVE_AUDIO_LATENT: "audio_latent",
     sections.SAVE_CONDITIONING: "conditioning",
+    sections.SAVE_DETAIL_CONDITIONING: "detail_conditioning",
     sections.SAVE_VIDEO: "clip",
 }
 """Title of the saving node -> what its file is to the worker."""
@@ -71,7 +72,7 @@ def check_latents(work: StageInput, files: dict[str, Path], execution: str) -> l
     for role, path in files.items():
         if role == "clip":
             continue
-        tensor = latents.CONDITIONING if role == "conditioning" else latents.LATENT
+        tensor = latents.CONDITIONING if role.endswith("conditioning") else latents.LATENT
         facts = latents.inspect(path, tensor)
         if role == "video_latent":
             _require_shape(role, facts.shape, geometry.video_latent_shape(want.latent_size, want.latent_frames))

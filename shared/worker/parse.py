@@ -46,7 +46,12 @@ def _continue(stage: Stage, reference: FromUpstream, store: ArtifactStore) -> St
     ending: dict[str, Any] = {"ending": reference.ending}
     try:
         return keys.after(
-            upstream, stage, **ending, attempt_id=reference.attempt_id, generation_id=reference.generation_id
+            upstream,
+            stage,
+            **ending,
+            attempt_id=reference.attempt_id,
+            generation_id=reference.generation_id,
+            detailer=reference.detailer,
         )
     except KeyError as error:
         raise UserError(

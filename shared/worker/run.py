@@ -132,7 +132,7 @@ async def _render(worker: Worker, work: StageInput, stage_key: str, report: Thro
                 inputs = await execute.fetch_inputs(work, folder, worker.store)
                 await execute.hand_over(comfy, inputs, names)
             with timings.of("execute"):
-                seconds = execute.deadline(worker.definition, work)
+                seconds = execute.deadline(work)
                 run = await execute.execute(
                     comfy, graph, seconds=seconds, on_progress=lambda progress: tell("executing", progress)
                 )

@@ -1,12 +1,13 @@
-"""Base generation: prompt (and image) -> latents with sound, and a video when no stage follows."""
+"""Base generation: prompt (and image, and control) -> latents with sound, and a video when no stage follows."""
 
 from shared import geometry, models, recipes
 from shared.comfy import sections
 from shared.comfy.graph import Graph, Link
 from shared.contracts.keys import recipe_of
 from shared.contracts.stage import BaseGenInput
-from shared.contracts.vocabulary import Stage
+from shared.contracts.vocabulary import Stage, TextEncoder
 from shared.stage import Names, StageDefinition, template
+from workers.base_gen import control
 
 TEMPLATE = template("workers.base_gen", "base_gen").require(
     "Checkpoint",
@@ -28,7 +29,9 @@ TEMPLATE = template("workers.base_gen", "base_gen").require(
 )
 
 VAE = Link("Checkpoint", 2)
-VIDEO, AUDIO = Link("Split sound", 0), Link("Split sound", 1)
+AUDIO = Link("Split sound", 1)
+GEMMA_TOKENS = 1024
+"""A prompt is padded to these (facts/ltx2.md section 1.5)."""
 
 
 def build(work: BaseGenInput, names: Names) -> Graph:
@@ -38,7 +41,7 @@ def build(work: BaseGenInput, names: Names) -> Graph:
         raise TypeError(f"base_gen has no use for a {type(recipe).__name__}")
     graph = _what(work, names, recipe)
     graph = _sampling(graph, recipe)
-    graph = graph.lora_chain(Link("Checkpoint"), sections.camera(work.camera, recipe.camera_strength))
+    graph = graph.lora_chain(Link("Checkpoint"), sections.camera(work.lora_camera, recipe.camera_strength))
     if work.image is not None:
         graph = sections.hold_image(
             graph,
@@ -48,6 +51,9 @@ def build(work: BaseGenInput, names: Names) -> Graph:
             compression=recipe.image.compression,
             strength=recipe.image.strength,
         )
+    if work.control is not None and recipe.control is not None:
+        graph = graph.lora_chain(Link("Checkpoint"), [control.ic_lora(work.control, recipe.control)])
+        graph = control.guide(graph, work.control, recipe.control, video=names.control, vae=VAE)
     return _endings(graph, work, names, recipe)
 
 
@@ -56,9 +62,9 @@ def _what(work: BaseGenInput, names: Names, recipe: recipes.BaseRecipe) -> Graph
     size = geometry.tier(work.resolution, half=work.half_resolution).generate
     frames = geometry.clip(work.duration).generate
     return (
-        TEMPLATE.set("Checkpoint", ckpt_name=checkpoint)
+        _text_encoder(work, checkpoint)
+        .set("Checkpoint", ckpt_name=checkpoint)
         .set("Audio VAE", ckpt_name=checkpoint)
-        .set("Text encoder", text_encoder=models.text_encoder(work.precision).name, ckpt_name=checkpoint)
         .set("Positive prompt", text=work.prompt)
         .set("Frame rate", frame_rate=float(geometry.FPS))
         .set("Empty video latent", width=size.width, height=size.height, length=frames)
@@ -68,6 +74,15 @@ def _what(work: BaseGenInput, names: Names, recipe: recipes.BaseRecipe) -> Graph
         .set("Sampler", sampler_name=recipe.sampler)
         .set(sections.SAVE_VIDEO_LATENT, filename_prefix=names.prefix("video"))
         .set(sections.SAVE_AUDIO_LATENT, filename_prefix=names.prefix("audio"))
+    )
+
+
+def _text_encoder(work: BaseGenInput, checkpoint: str) -> Graph:
+    gemma = models.text_encoder(work.text_encoder, work.precision)[0].name
+    if work.text_encoder is TextEncoder.SINGLE:
+        return TEMPLATE.set("Text encoder", text_encoder=gemma, ckpt_name=checkpoint)
+    return TEMPLATE.remove("Text encoder").add(
+        "Text encoder", "LTXVGemmaCLIPModelLoader", gemma_path=gemma, ltxv_path=checkpoint, max_length=GEMMA_TOKENS
     )
 
 
@@ -86,18 +101,22 @@ def _sampling(graph: Graph, recipe: recipes.BaseRecipe) -> Graph:
 
 def _endings(graph: Graph, work: BaseGenInput, names: Names, recipe: recipes.BaseRecipe) -> Graph:
     if work.half_resolution:  # a refine may follow, and it has no text encoder
-        graph = graph.add(
-            sections.SAVE_CONDITIONING,
-            "LTXVSaveConditioning",
-            conditioning=Link("Positive prompt"),
-            filename=names.conditioning_stem,
-            dtype="bfloat16",
+        graph = sections.save_conditioning(
+            graph, sections.SAVE_CONDITIONING, conditioning=Link("Positive prompt"), stem=names.conditioning_stem
+        )
+    if work.detailer:  # it follows for certain, and has none either
+        graph = graph.add("Detail prompt", "CLIPTextEncode", text=recipes.DETAIL_PROMPT, clip=Link("Text encoder"))
+        graph = sections.save_conditioning(
+            graph,
+            sections.SAVE_DETAIL_CONDITIONING,
+            conditioning=Link("Detail prompt"),
+            stem=names.detail_conditioning_stem,
         )
     if work.ending == "latents":
         return graph
     return sections.decode(
         graph,
-        video=VIDEO,
+        video=graph.node(sections.SAVE_VIDEO_LATENT).inputs["samples"],
         audio=AUDIO,
         vae=VAE,
         audio_vae=Link("Audio VAE"),

@@ -2,18 +2,30 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from shared.contracts import keys
 from shared.contracts.artifact import Artifact, Manifest, latent_key
-from shared.contracts.stage import STAGE_OF, StageInput
+from shared.contracts.stage import (
+    STAGE_OF,
+    BaseGenInput,
+    ControlParams,
+    SpatialUpscaleInput,
+    StageInput,
+    TemporalUpscaleInput,
+)
+from shared.contracts.vocabulary import ControlType, Quality
 
 MakeArtifact = Callable[[str], Artifact]
 MakeManifest = Callable[[StageInput], Manifest]
 
 ATTEMPT = "0" * 32
+PROMPT = "a cat called Schroedinger walks along the harbour"
+A = "a" * 32
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +52,7 @@ def make_manifest() -> MakeManifest:
                 bytes=100,
                 media_type="application/octet-stream",
             )
-            for role in ("video_latent", "audio_latent", "conditioning")
+            for role in ("video_latent", "audio_latent", "conditioning", "detail_conditioning")
         }
         image = keys.inputs_of(work).get("image")
         return Manifest(
@@ -55,3 +67,39 @@ def make_manifest() -> MakeManifest:
         )
 
     return make
+
+
+@dataclass(frozen=True)
+class Worlds:
+    base: BaseGenInput
+    spatial: SpatialUpscaleInput
+    temporal: TemporalUpscaleInput
+
+    def all(self) -> tuple[StageInput, ...]:
+        return (self.base, self.spatial, self.temporal)
+
+
+@pytest.fixture(scope="session")
+def works(make_artifact: Any) -> Worlds:
+    image, video, audio, text = (make_artifact(name) for name in ("image", "video", "audio", "text"))
+    made = {"attempt_id": A, "video_latent": video, "audio_latent": audio}
+    return Worlds(
+        BaseGenInput(
+            prompt=PROMPT,
+            quality=Quality.PRO,
+            image=image,
+            control=ControlParams(type=ControlType.DEPTH),
+            control_source=make_artifact("control"),
+            attempt_id=A,
+            ending="latents",
+        ),
+        SpatialUpscaleInput(
+            **made,
+            detailer=True,
+            conditioning=text,
+            detail_conditioning=make_artifact("empty-text"),
+            image=image,
+            quality=Quality.PRO,
+        ),
+        TemporalUpscaleInput(**made),
+    )

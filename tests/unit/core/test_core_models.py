@@ -1,14 +1,17 @@
 """The list of weight files, and which of them each stage reads (facts/ltx2.md sections 5.1 and 5.4)."""
 
 import re
+from functools import partial
 from itertools import product
+from typing import Any
 
 import pytest
 
 from shared import models
-from shared.contracts.vocabulary import Camera, Precision, Quality, Stage
+from shared.contracts.vocabulary import Camera, ControlType, Precision, Quality, TextEncoder
 
-FOLDERS = {"checkpoints", "vae", "text_encoders", "latent_upscale_models", "loras"}
+FOLDERS = {"checkpoints", "vae", "text_encoders", "latent_upscale_models", "loras", "geometry_estimation"}
+GEMMA = "gemma-3-12b-it-qat-q4_0-unquantized/"
 
 FACTS = [
     # role, bytes, start of the sha256
@@ -17,6 +20,11 @@ FACTS = [
     ("upscaler/spatial", 995_765_578, "3160fabf"),
     ("upscaler/temporal", 261_965_800, "9a35c2eb"),
     ("lora/distilled", 7_674_558_424, "2718f895"),
+    ("text_encoder/folder/1", 4_979_902_192, "e6fb899d"),
+    ("text_encoder/folder/2", 4_931_296_592, "d251e7fe"),
+    ("text_encoder/folder/3", 4_931_296_656, "0684ef80"),
+    ("text_encoder/folder/4", 4_931_296_656, "b4b964e6"),
+    ("text_encoder/folder/5", 4_601_000_928, "4ef2de8f"),
     ("camera/dolly_in", 327_309_208, "0da937d5"),
     ("camera/dolly_left", 327_309_208, "fdd28ee1"),
     ("camera/dolly_out", 327_309_208, "554c30e6"),
@@ -30,8 +38,8 @@ FACTS = [
 @pytest.mark.parametrize("file", list(models.all_files().values()), ids=lambda file: file.role)
 def test_every_file_says_where_it_lies_and_where_it_comes_from(file: models.ModelFile) -> None:
     assert file.folder in FOLDERS
-    assert file.name.endswith(".safetensors")
-    assert "/" not in file.name
+    assert file.name.endswith(".safetensors") or file.name.startswith(GEMMA)
+    assert "/" not in file.name.removeprefix(GEMMA)
     assert (file.repository is None) != (file.split_from is None), "one origin, exactly"
     if file.sha256 is not None:
         assert re.fullmatch(r"[0-9a-f]{64}", file.sha256)
@@ -70,50 +78,58 @@ def test_every_camera_but_none_has_its_lora(camera: Camera) -> None:
         assert lora.name == f"ltx-2-19b-lora-camera-control-{camera.replace('_', '-')}.safetensors"
 
 
-STAGE_FILES = [
-    (Stage.BASE_GEN, "fast", ["checkpoint/distilled/{p}", "text_encoder/{p}", "camera/jib_up"]),
-    (Stage.BASE_GEN, "pro", ["checkpoint/dev/{p}", "text_encoder/{p}", "camera/jib_up"]),
-    (Stage.SPATIAL_UPSCALE, "fast", ["checkpoint/distilled/{p}", "upscaler/spatial", "camera/jib_up"]),
-    (Stage.SPATIAL_UPSCALE, "pro", ["checkpoint/dev/{p}", "upscaler/spatial", "lora/distilled", "camera/jib_up"]),
-    (Stage.TEMPORAL_UPSCALE, "fast", ["video_vae", "audio_vae", "upscaler/temporal"]),
-    (Stage.TEMPORAL_UPSCALE, "pro", ["video_vae", "audio_vae", "upscaler/temporal"]),
-]
+def roles(files: tuple[models.ModelFile, ...]) -> list[str]:
+    return [file.role for file in files]
 
 
-@pytest.mark.parametrize(("stage", "quality", "roles"), STAGE_FILES)
 @pytest.mark.parametrize("precision", Precision)
-def test_files_of_a_stage(stage: Stage, quality: str, roles: list[str], precision: Precision) -> None:
-    expected = [role.format(p=precision) for role in roles]
+@pytest.mark.parametrize(("quality", "kind"), [(Quality.FAST, "distilled"), (Quality.PRO, "dev")])
+def test_files_of_base_gen(quality: Quality, kind: str, precision: Precision) -> None:
+    base = partial(models.base_gen_files, quality=quality, precision=precision)
+    plain = [f"checkpoint/{kind}/{precision}", f"text_encoder/{precision}"]
+    assert roles(base(camera=Camera.NONE)) == plain
+    assert roles(base(camera=Camera.JIB_UP)) == [*plain, "camera/jib_up"]
+    for control in ControlType:
+        made = roles(base(camera=Camera.NONE, control=control))
+        assert made == [
+            *plain,
+            f"control/{control}",
+            *({"canny": [], "depth": ["map/depth"], "pose": ["map/pose"]}[control]),
+        ]
+        given = roles(base(camera=Camera.NONE, control=control, preprocessed=True))
+        assert given == [*plain, f"control/{control}"]
+    folder = roles(base(camera=Camera.NONE, text_encoder_form=TextEncoder.FOLDER))
+    assert folder[:2] == [plain[0], "text_encoder/folder/1"]
+    assert all(role.startswith("text_encoder/folder/") for role in folder[1:])
 
-    def found(camera: Camera) -> list[str]:
-        chosen = models.files_of(stage, quality=Quality(quality), precision=precision, camera=camera)
-        return [file.role for file in chosen]
 
-    assert found(Camera.JIB_UP) == expected
-    assert found(Camera.NONE) == [role for role in expected if role != "camera/jib_up"]
+@pytest.mark.parametrize("precision", Precision)
+def test_files_of_spatial_upscale(precision: Precision) -> None:
+    def spatial(quality: Quality, **how: bool) -> list[str]:
+        return roles(models.spatial_upscale_files(quality=quality, precision=precision, camera=Camera.JIB_UP, **how))
+
+    distilled, dev = f"checkpoint/distilled/{precision}", f"checkpoint/dev/{precision}"
+    fast = [distilled, "upscaler/spatial", "camera/jib_up"]
+    pro = [dev, "upscaler/spatial", "lora/distilled", "camera/jib_up"]
+    assert spatial(Quality.FAST) == fast
+    assert spatial(Quality.PRO) == pro
+    assert spatial(Quality.FAST, detailer=True) == [*fast, dev, "lora/detailer"]
+    assert spatial(Quality.PRO, detailer=True) == [*pro, "lora/detailer"]
+    for quality in Quality:
+        assert spatial(quality, upscale=False, detailer=True) == [dev, "lora/detailer"]
 
 
-@pytest.mark.parametrize(("quality", "precision", "camera"), list(product(Quality, Precision, Camera)))
-def test_temporal_upscaling_needs_neither_transformer_nor_text_encoder(
-    quality: Quality, precision: Precision, camera: Camera
-) -> None:
-    chosen = models.files_of(Stage.TEMPORAL_UPSCALE, quality=quality, precision=precision, camera=camera)
-    assert not [file for file in chosen if file.role.startswith(("checkpoint/", "text_encoder/", "lora/", "camera/"))]
-
-
-@pytest.mark.parametrize(("quality", "camera"), list(product(Quality, Camera)))
-def test_the_refine_needs_no_text_encoder(quality: Quality, camera: Camera) -> None:
-    chosen = models.files_of(Stage.SPATIAL_UPSCALE, quality=quality, precision=Precision.FP8, camera=camera)
-    assert not [file for file in chosen if file.role.startswith("text_encoder/")]
+def test_temporal_upscaling_needs_neither_transformer_nor_text_encoder() -> None:
+    assert roles(models.temporal_upscale_files()) == ["video_vae", "audio_vae", "upscaler/temporal"]
 
 
 def test_every_file_is_read_by_some_stage() -> None:
-    choices = product(Stage, Quality, Precision, Camera)
-    read = {
-        file.role
-        for stage, quality, precision, camera in choices
-        for file in models.files_of(stage, quality=quality, precision=precision, camera=camera)
-    }
+    read = set(roles(models.temporal_upscale_files()))
+    for quality, precision, camera in product(Quality, Precision, Camera):
+        common: dict[str, Any] = {"quality": quality, "precision": precision, "camera": camera}
+        read |= set(roles(models.spatial_upscale_files(**common, detailer=True)))
+        for form, control in product(TextEncoder, ControlType):
+            read |= set(roles(models.base_gen_files(**common, text_encoder_form=form, control=control)))
     assert read == models.all_files().keys()
 
 

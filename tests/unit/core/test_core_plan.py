@@ -16,8 +16,7 @@ from shared.contracts.stage import (
     BaseGenParams,
     SpatialUpscaleParams,
 )
-from shared.contracts.vocabulary import Camera, Precision, Quality, Resolution, Stage
-from shared.errors import UserError
+from shared.contracts.vocabulary import Camera, ControlType, Precision, Quality, Resolution, Stage, TextEncoder
 from shared.geometry import durations
 
 brisk = settings(deadline=None, database=None, max_examples=50)
@@ -29,12 +28,25 @@ VISIBLE = st.characters(exclude_categories=["Cs", "Cc", "Z"])
 
 
 @st.composite
+def controls(draw: st.DrawFn, *, source: bool) -> dict[str, Any]:
+    sources: list[dict[str, Any]] = [{"upload_id": UPLOAD}, {"video_url": "https://example.com/dance.mp4"}]
+    return {
+        "type": str(draw(st.sampled_from(ControlType))),
+        "preprocessed": draw(st.booleans()),
+        "strength": draw(st.floats(0, 1)),
+        **draw(st.sampled_from([*sources, {"source": "image"}] if source else sources)),
+    }
+
+
+@st.composite
 def bodies(draw: st.DrawFn) -> dict[str, Any]:
     """Any legal request that can be planned, as JSON."""
     resolution, quality = draw(st.sampled_from(Resolution)), draw(st.sampled_from(Quality))
     image: dict[str, Any] = draw(
         st.sampled_from([{}, {"upload_id": UPLOAD}, {"image_urls": ["https://example.com/cat.png"]}])
     )
+    control = draw(controls(source=bool(image)) | st.none())
+    cameras = [Camera.STATIC, Camera.NONE] if control else list(Camera)
     models = ["ltx-2", "ltx-2-i2v" if image else "ltx-2-t2v"]
     body: dict[str, Any] = {
         "model": draw(st.sampled_from(models)),
@@ -42,14 +54,16 @@ def bodies(draw: st.DrawFn) -> dict[str, Any]:
         "quality": str(quality),
         "resolution": str(resolution),
         "duration": draw(st.sampled_from(durations(resolution))),
-        draw(st.sampled_from(["camera", "camera_lora"])): str(draw(st.sampled_from(Camera))),
+        draw(st.sampled_from(["camera", "camera_lora"])): str(draw(st.sampled_from(cameras))),
         "spatial_upscale": draw(st.booleans()),
         "temporal_upscale": draw(st.booleans()),
+        "detailer": draw(st.booleans()),
         "early_look": draw(st.booleans()),
         "precision": str(draw(st.sampled_from(Precision))),
         "seed": draw(SEEDS | st.none()),
         "metadata": draw(st.dictionaries(st.text(VISIBLE, max_size=9), st.text(VISIBLE, max_size=20), max_size=3)),
         **image,
+        **({"control": control} if control else {}),
     }
     if quality is Quality.PRO:
         body["steps"] = draw(st.integers(20, 40) | st.none())
@@ -81,8 +95,35 @@ def test_the_order_of_the_stages(spatial: bool, temporal: bool, stages: list[str
     assert [step.params.half_resolution for step in plan.stages] == [spatial, *[False] * (len(stages) - 1)]
 
 
-def test_the_detailer_runs_in_the_spatial_stage() -> None:
-    assert list(order_of(parse({"prompt": "x", "spatial_upscale": False, "detailer": True}))) == ORDERS[1][2]
+@pytest.mark.parametrize("upscale", [True, False])
+@pytest.mark.parametrize("temporal", [True, False])
+def test_the_detailer_runs_in_the_spatial_stage(upscale: bool, temporal: bool) -> None:
+    plan = plan_of(spatial_upscale=upscale, temporal_upscale=temporal, detailer=True)
+    assert list(plan.order) == ["base_gen", "spatial_upscale", *(["temporal_upscale"] if temporal else [])]
+    base, spatial = (step.params for step in plan.stages[:2])
+    assert isinstance(base, BaseGenParams)
+    assert isinstance(spatial, SpatialUpscaleParams)
+    assert (base.half_resolution, base.detailer, base.ending) == (upscale, True, "latents")
+    assert (spatial.upscale, spatial.detailer) == (upscale, True)
+
+
+def test_a_control_is_for_the_base_and_leaves_no_camera() -> None:
+    control = {"type": "pose", "upload_id": UPLOAD, "preprocessed": True, "strength": 0.25}
+    base, spatial = (step.params for step in plan_of(control=control).stages)
+    assert isinstance(base, BaseGenParams)
+    assert isinstance(spatial, SpatialUpscaleParams)
+    assert base.control
+    assert base.control.model_dump() == {"type": "pose", "preprocessed": True, "strength": 0.25}
+    assert (base.camera, spatial.camera) == (Camera.NONE, Camera.NONE)
+    assert plan_of(control=control, camera="none") == plan_of(control=control, camera="static")
+
+
+def test_the_text_encoder_is_the_settings_and_not_the_users() -> None:
+    request = parse({"prompt": "a cat"})
+    for form in TextEncoder:
+        base = make_plan(request, seed=7, text_encoder=form).of(Stage.BASE_GEN).params
+        assert isinstance(base, BaseGenParams)
+        assert base.text_encoder is form
 
 
 DELIVERED = list(product(SIZES, (False, True), (False, True)))
@@ -121,18 +162,18 @@ def test_the_way_through_a_plan() -> None:
         plan_of().of(Stage.TEMPORAL_UPSCALE)
 
 
-@pytest.mark.parametrize(
-    ("fields", "field"),
-    [({"control": {"type": "depth", "upload_id": UPLOAD}}, "control"), ({"detailer": True}, "detailer")],
-)
-def test_what_is_not_built_is_refused_by_name(fields: dict[str, Any], field: str) -> None:
-    with pytest.raises(UserError) as caught:
-        plan_of(**fields)
-    assert caught.value.code == "invalid_input"
-    assert caught.value.detail == {"field": field}
+CONTROL = {"control": {"type": "depth", "upload_id": UPLOAD}}
+WAYS: list[dict[str, Any]] = [
+    {},
+    {"quality": "pro"},
+    {"temporal_upscale": True},
+    {"spatial_upscale": False},
+    {"detailer": True},
+    CONTROL,
+]
 
 
-@pytest.mark.parametrize("fields", [{}, {"quality": "pro"}, {"temporal_upscale": True}, {"spatial_upscale": False}])
+@pytest.mark.parametrize("fields", WAYS)
 @pytest.mark.parametrize("resolution", list(SIZES))
 def test_longer_takes_longer_and_may_take_longer(fields: dict[str, Any], resolution: str) -> None:
     plans = [plan_of(**fields, resolution=resolution, duration=each) for each in durations(Resolution(resolution))]
@@ -141,6 +182,11 @@ def test_longer_takes_longer_and_may_take_longer(fields: dict[str, Any], resolut
         for before, after in zip(shorter.stages, longer.stages, strict=True):
             assert before.estimated_seconds < after.estimated_seconds
             assert before.deadline_seconds < after.deadline_seconds
+
+
+@pytest.mark.parametrize("fields", [{"detailer": True}, CONTROL])
+def test_more_work_takes_longer(fields: dict[str, Any]) -> None:
+    assert plan_of(**fields).estimated_seconds > plan_of().estimated_seconds
 
 
 @brisk
@@ -179,13 +225,18 @@ def test_every_stage_gets_what_the_plan_says(
 ) -> None:
     request = parse(body)
     image = make_artifact("image") if request.has_image else None
+    source = make_artifact("control") if request.control else None
     plan, upstream = make_plan(request, seed=seed), None
     for step in plan.stages:
-        work = stage_input(step, attempt_id="a" * 32, generation_id="g", image=image, upstream=upstream)
+        work = stage_input(
+            step, attempt_id="a" * 32, generation_id="g", image=image, upstream=upstream, control_source=source
+        )
         assert type(work) is INPUT_OF[step.stage]
         planned = step.params.model_dump()
-        assert {name: getattr(work, name) for name in planned} == planned
-        assert getattr(work, "image", image) == image
+        assert work.model_dump(include=set(planned)) == planned
+        if step.stage is Stage.BASE_GEN or getattr(work, "upscale", False):
+            assert getattr(work, "image", None) == image
+        assert getattr(work, "control_source", None) == (source if step.stage is Stage.BASE_GEN else None)
         upstream = make_manifest(work)
 
 

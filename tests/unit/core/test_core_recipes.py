@@ -5,8 +5,10 @@ from itertools import pairwise, product
 import pytest
 
 from shared import durations, recipes
-from shared.contracts.vocabulary import Quality, Resolution, Stage
-from shared.geometry import PAID_DURATIONS
+from shared.contracts.vocabulary import ControlType, Quality, Resolution, Stage
+from shared.controls import CONTROLS
+from shared.geometry import PAID_DURATIONS, clip, latent_frames
+from shared.geometry import durations as sold
 
 PAID = (Resolution.HD, Resolution.FULL_HD)
 
@@ -48,6 +50,37 @@ def test_the_refine_is_three_steps_without_guidance_and_pro_adds_the_distilled_l
     fast, pro = recipes.refine(Quality.FAST), recipes.refine(Quality.PRO)
     assert (fast.steps, fast.cfg, fast.distilled_lora_strength) == (3, 1.0, None)
     assert (pro.steps, pro.cfg, pro.distilled_lora_strength) == (3, 1.0, 0.6)
+
+
+@pytest.mark.parametrize("control", ControlType)
+def test_a_control_lowers_cfg_of_pro_and_makes_its_map_unless_it_is_given(control: ControlType) -> None:
+    fast = recipes.base(Quality.FAST, steps=None, two_pass=True, control=control)
+    pro = recipes.base(Quality.PRO, steps=None, two_pass=True, control=control)
+    given = recipes.base(Quality.PRO, steps=None, two_pass=True, control=control, preprocessed=True)
+    assert (fast.cfg, pro.cfg, given.cfg) == (1.0, 3.0, 3.0)
+    assert fast.control == pro.control == recipes.ControlGuide(map=CONTROLS[control].map, lora_strength=1.0)
+    assert given.control == recipes.ControlGuide(map=None)
+
+
+def test_the_spatial_stage_refines_or_details_or_both() -> None:
+    both = recipes.spatial(Quality.PRO, upscale=True, detailer=True)
+    assert both.refine == recipes.refine(Quality.PRO)
+    assert both.detail == recipes.DetailRecipe()
+    assert recipes.spatial(Quality.FAST, upscale=False, detailer=True).refine is None
+    assert recipes.spatial(Quality.FAST, upscale=True, detailer=False).detail is None
+
+
+def test_the_detailer_is_that_of_the_facts() -> None:
+    detail = recipes.DetailRecipe()
+    assert (detail.sigmas, detail.sampler, detail.cfg, detail.prompt) == (recipes.REFINE_SIGMAS, "euler", 1.0, "")
+    assert (detail.temporal_tile_size, detail.temporal_overlap, detail.lora_strength) == (56, 24, 1.0)
+
+
+@pytest.mark.parametrize("resolution", Resolution)
+def test_every_clip_is_long_enough_for_the_detailer(resolution: Resolution) -> None:
+    """With no more latent frames than its overlap the sampler fails (facts/comfyui.md section 2)."""
+    for seconds in sold(resolution):
+        assert latent_frames(clip(seconds).generate) > recipes.DetailRecipe().temporal_overlap // 8
 
 
 ESTIMATES = [
@@ -95,6 +128,23 @@ def test_two_passes_are_quicker_than_one(quality: Quality, resolution: Resolutio
 
     two = of(Stage.BASE_GEN, two_pass=True, decodes=False) + of(Stage.SPATIAL_UPSCALE, two_pass=True, decodes=True)
     assert two < of(Stage.BASE_GEN, two_pass=False, decodes=True)
+
+
+def test_a_control_and_a_detailer_cost_what_the_facts_say() -> None:
+    def of(stage: Stage, **how: bool) -> float:
+        return durations.estimate(
+            stage,
+            quality=Quality.FAST,
+            resolution=Resolution.FULL_HD,
+            duration=10,
+            two_pass=True,
+            decodes=False,
+            **how,
+        )
+
+    assert of(Stage.BASE_GEN, control=True) == 15 * 2.5 + 4
+    assert of(Stage.SPATIAL_UPSCALE, detailer=True) == 45 * 2 + 4
+    assert of(Stage.SPATIAL_UPSCALE, upscale=False, detailer=True) == 45 + 4
 
 
 def test_a_deadline_leaves_room_for_a_cold_start_and_a_slow_card() -> None:

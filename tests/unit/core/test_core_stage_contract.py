@@ -47,7 +47,7 @@ def reply_for(stage: Stage, roles: list[str]) -> StageReply:
 @pytest.mark.parametrize(
     ("stage", "roles"),
     [
-        (Stage.BASE_GEN, ["video_latent", "audio_latent", "conditioning", "image"]),
+        (Stage.BASE_GEN, ["video_latent", "audio_latent", "conditioning", "detail_conditioning"]),
         (Stage.BASE_GEN, ["video_latent", "audio_latent", "video", "poster"]),
         (Stage.SPATIAL_UPSCALE, ["video_latent", "audio_latent"]),
         (Stage.SPATIAL_UPSCALE, ["video_latent", "audio_latent", "video", "poster"]),
@@ -86,6 +86,7 @@ def test_attempt_ids_are_hex_and_new_each_time() -> None:
     assert BaseGenInput(prompt="x", attempt_id=new_attempt_id()).attempt_id
 
 
+SOURCE = {"key": "inputs/x", "sha256": KEY, "bytes": 1, "media_type": "video/mp4"}
 BAD_BASE: list[dict[str, Any]] = [
     {},
     {"prompt": ""},
@@ -103,6 +104,14 @@ BAD_BASE: list[dict[str, Any]] = [
     {"prompt": "x", "attempt_id": "../../etc"},
     {"prompt": "x", "contract_version": 2},
     {"prompt": "x", "image": {"key": "inputs/x"}},
+    {"prompt": "x", "control": {"type": "depth"}},  # without its source
+    {"prompt": "x", "control_source": SOURCE},
+    {"prompt": "x", "control": {"type": "depth"}, "control_source": SOURCE, "camera": "jib_up"},
+    {"prompt": "x", "control": {"type": "depth", "strength": 1.1}, "control_source": SOURCE},
+    {"prompt": "x", "control": {"type": "tile"}, "control_source": SOURCE},
+    {"prompt": "x", "control": {"type": "depth", "preprocessed": 1}, "control_source": SOURCE},
+    {"prompt": "x", "detailer": "yes"},
+    {"prompt": "x", "text_encoder": "gemma"},
 ]
 
 
@@ -121,6 +130,24 @@ def test_the_later_stages_end_as_they_must(make_artifact: Any) -> None:
         SpatialUpscaleInput.model_validate({**latents, "conditioning": make_artifact("c"), "half_resolution": True})
     with pytest.raises(ValidationError):
         SpatialUpscaleInput.model_validate(latents)
+
+
+def test_the_spatial_stage_takes_exactly_what_it_reads(make_artifact: Any) -> None:
+    latents = {role: make_artifact(role) for role in ("video_latent", "audio_latent")}
+    text, empty, image = (make_artifact(name) for name in ("text", "empty", "image"))
+    refine, detail = {"conditioning": text}, {"detailer": True, "detail_conditioning": empty}
+    for good in (refine, refine | detail, {"upscale": False} | detail, refine | {"image": image}):
+        SpatialUpscaleInput.model_validate(latents | good)
+    for bad in (
+        {"upscale": False},
+        detail,
+        {"upscale": False} | refine | detail,
+        refine | {"detailer": True},
+        refine | {"detail_conditioning": empty},
+        {"upscale": False, "image": image} | detail,
+    ):
+        with pytest.raises(ValidationError):
+            SpatialUpscaleInput.model_validate(latents | bad)
 
 
 def test_the_hand_written_form_names_one_source() -> None:
