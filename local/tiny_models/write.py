@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,16 +52,12 @@ def cannot_be_made() -> list[ModelFile]:
 
 
 def _maker(file: ModelFile) -> Callable[[ModelFile, int], Content] | None:
-    kind = file.role.partition("/")[0]
     if file.folder == "loras":
         return _lora
-    return {
-        "checkpoint": _checkpoint,
-        "video_vae": _slim_video,
-        "audio_vae": _slim_audio,
-        "text_encoder": _text_encoder,
-        "upscaler": _upscaler,
-    }.get(kind)
+    for role, make in MAKERS.items():
+        if fnmatch(file.role, role):
+            return make
+    return None
 
 
 def _checkpoint(file: ModelFile, seed: int) -> Content:
@@ -134,3 +131,14 @@ def _scaled(layout: Layout, seed: int) -> dict[str, tuple[Tensor, Drawn]]:
         found[f"{stem}.weight_scale"] = (Tensor((), 0.0, scale, "float32"), np.array(scale, np.float32))
         found[f"{stem}.comfy_quant"] = note
     return found
+
+
+MAKERS: dict[str, Callable[[ModelFile, int], Content]] = {
+    "checkpoint/*": _checkpoint,
+    "video_vae": _slim_video,
+    "audio_vae": _slim_audio,
+    "text_encoder/full": _text_encoder,
+    "text_encoder/fp8": _text_encoder,
+    "upscaler/*": _upscaler,
+}
+"""Pattern of roles -> what makes such a file; LoRAs are all alike and need no row."""
