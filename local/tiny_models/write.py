@@ -11,6 +11,7 @@ import numpy as np
 
 from local.tiny_models import config
 from local.tiny_models.audio import audio_vae, vocoder
+from local.tiny_models.depth import depth
 from local.tiny_models.draw import Drawn, draw, raw, save
 from local.tiny_models.lora import lora
 from local.tiny_models.tensor import Layout, Tensor
@@ -111,6 +112,10 @@ def _lora(file: ModelFile, seed: int) -> Content:
     return Content(draw(lora(), seed=seed, salt=file.name), {})
 
 
+def _depth(file: ModelFile, seed: int) -> Content:
+    return Content(draw(depth(), seed=seed, salt=file.role), {})
+
+
 def _text_encoder(file: ModelFile, seed: int) -> Content:
     layout = gemma()
     tensors = _scaled(layout, seed) if file.role.endswith("/fp8") else draw(layout, seed=seed)
@@ -140,5 +145,6 @@ MAKERS: dict[str, Callable[[ModelFile, int], Content]] = {
     "text_encoder/full": _text_encoder,
     "text_encoder/fp8": _text_encoder,
     "upscaler/*": _upscaler,
+    "map/depth": _depth,
 }
 """Pattern of roles -> what makes such a file; LoRAs are all alike and need no row."""
