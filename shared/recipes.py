@@ -113,6 +113,8 @@ class DetailRecipe(Frozen):
     horizontal_tiles: int = 1
     vertical_tiles: int = 1
     spatial_overlap: int = 1
+    adain_factor: float = 0.0
+    """Optional by the server's catalogue, but its node fails without it (found on a real ComfyUI)."""
 
     @property
     def steps(self) -> int:

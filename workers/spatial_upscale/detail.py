@@ -11,9 +11,10 @@ TITLE = "Add detail"
 def unmasked(graph: Graph, latent: Link, *, like: Link, frames: int) -> tuple[Graph, Link]:
     """The same latent without its noise mask; `like` is one of its shape that has none.
 
-    What a refine returns still carries the mask that froze the sound and held the image. For a text-to-video it
-    has 128 channels (LTXVConcatAVLatent makes it of ones in the latent's shape), and the detailer's guide has
-    one: torch refuses to join them. No node drops a mask, but LatentConcat keeps the mask of its first latent only.
+    What a refine returns still carries the mask that froze the sound and held the image. Tried on a real ComfyUI
+    0.25: with it, the detailer leaves the first latent frame of an image-to-video as it is and takes no guide there,
+    so that one frame has less detail than the rest; without it, the same latents come out as from a detailer that
+    runs alone on the saved ones. No node drops a mask, but LatentConcat keeps only that of its first latent.
     """
     graph = graph.add("Beside an unmasked latent", "LatentConcat", samples1=like, samples2=latent, dim="-t")
     graph = graph.add(

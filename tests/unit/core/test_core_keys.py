@@ -83,7 +83,7 @@ def changed(work: StageInput, name: str) -> StageInput:
 
 @pytest.mark.parametrize(("kind", "name"), FIELDS, ids=lambda part: part if isinstance(part, str) else part.__name__)
 def test_every_field_that_shapes_the_output_changes_the_key(works: Any, kind: type, name: str) -> None:
-    work: StageInput = next(each for each in works.all() if type(each) is kind)
+    work = next(filter(lambda each: type(each) is kind, works.all()))
     assert keys.stage_key(changed(work, name)) != keys.stage_key(work)
 
 
