@@ -30,7 +30,6 @@ def raw(content: bytes) -> tuple[Tensor, Drawn]:
 
 def save(path: Path, tensors: Mapping[str, tuple[Tensor, Drawn]], metadata: dict[str, str]) -> None:
     """One safetensors file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.part")
     specs = {
         key: TensorSpec(dtype=tensor.dtype, shape=tensor.shape, data_ptr=bits.ctypes.data, data_len=bits.nbytes)

@@ -63,6 +63,9 @@ def tokenizer() -> bytes:
         hard_vocab_limit=False,
         model_type="bpe",
         byte_fallback=True,
+        add_dummy_prefix=False,  # text goes in as it is, as into Gemma's own
+        remove_extra_whitespaces=False,
+        normalization_rule_name="identity",
         num_threads=1,  # the same text gives the same model
         user_defined_symbols=["<start_of_turn>", "<end_of_turn>"],
         pad_id=0,  # these four as Gemma numbers them

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from local.tiny_models import config
+from local.tiny_models import config, folder
 from local.tiny_models.audio import audio_vae, vocoder
 from local.tiny_models.depth import depth
 from local.tiny_models.draw import Drawn, draw, raw, save
@@ -33,6 +33,10 @@ class Content(NamedTuple):
     metadata: dict[str, str]
 
 
+Make = Callable[[ModelFile, int], Content | bytes]
+"""(row, seed) -> a weight file, or the bytes of another."""
+
+
 def write(target: Path, *, seed: int = SEED) -> list[Path]:
     """Every file that can be made, below `target` (ComfyUI's models/); those that are there stay as they are."""
     paths = []
@@ -42,9 +46,17 @@ def write(target: Path, *, seed: int = SEED) -> list[Path]:
             continue
         path = target / file.folder / file.name
         if not path.exists():
-            save(path, *make(file, seed))
+            _put(path, make(file, seed))
         paths.append(path)
     return paths
+
+
+def _put(path: Path, content: Content | bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        save(path, *content)
 
 
 def cannot_be_made() -> list[ModelFile]:
@@ -52,7 +64,7 @@ def cannot_be_made() -> list[ModelFile]:
     return [file for file in models.all_files().values() if _maker(file) is None]
 
 
-def _maker(file: ModelFile) -> Callable[[ModelFile, int], Content] | None:
+def _maker(file: ModelFile) -> Make | None:
     if file.folder == "loras":
         return _lora
     for role, make in MAKERS.items():
@@ -122,6 +134,11 @@ def _text_encoder(file: ModelFile, seed: int) -> Content:
     return Content({**tensors, TOKENIZER: raw(tokenizer())}, {})
 
 
+def _shard(file: ModelFile, seed: int) -> Content:
+    drawn = draw(folder.shard(int(file.role.rpartition("/")[2])), seed=seed)
+    return Content({folder.saved(key): tensor for key, tensor in drawn.items()}, {"format": "pt"})
+
+
 def _scaled(layout: Layout, seed: int) -> dict[str, tuple[Tensor, Drawn]]:
     """ComfyUI's scaled fp8: matrices of the layers in 8 bits, each with a scale and a note that says so."""
     found: dict[str, tuple[Tensor, Drawn]] = {}
@@ -138,12 +155,19 @@ def _scaled(layout: Layout, seed: int) -> dict[str, tuple[Tensor, Drawn]]:
     return found
 
 
-MAKERS: dict[str, Callable[[ModelFile, int], Content]] = {
+MAKERS: dict[str, Make] = {
     "checkpoint/*": _checkpoint,
     "video_vae": _slim_video,
     "audio_vae": _slim_audio,
     "text_encoder/full": _text_encoder,
     "text_encoder/fp8": _text_encoder,
+    "text_encoder/folder/[1-5]": _shard,
+    "text_encoder/folder/model.safetensors.index.json": lambda *_: folder.text(folder.index()),
+    "text_encoder/folder/config.json": lambda *_: folder.text(folder.config()),
+    "text_encoder/folder/tokenizer.model": lambda *_: tokenizer(),
+    "text_encoder/folder/tokenizer.json": lambda *_: folder.text(folder.fast_tokenizer()),
+    "text_encoder/folder/tokenizer_config.json": lambda *_: folder.text(folder.tokenizer_config()),
+    "text_encoder/folder/preprocessor_config.json": lambda *_: folder.text(folder.preprocessor_config()),
     "upscaler/*": _upscaler,
     "map/depth": _depth,
 }

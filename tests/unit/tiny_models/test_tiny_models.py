@@ -134,6 +134,24 @@ def test_the_tokenizer_inside_takes_any_text(folder: Path) -> None:
     assert len(tokenizer.encode("<start_of_turn>user<end_of_turn>")) < 8
 
 
+def test_the_folder_form_holds_the_single_file_s_numbers_and_tokens(folder: Path) -> None:
+    single = tensors(of(folder, "text_encoder/full"))
+    tokenizer = single.pop(TOKENIZER)
+    where = json.loads(of(folder, "text_encoder/folder/model.safetensors.index.json").read_text())["weight_map"]
+    found: dict[str, Any] = {}
+    for number in range(1, 6):
+        path = of(folder, f"text_encoder/folder/{number}")
+        shard = tensors(path)
+        assert all(where[key] == path.name for key in shard)
+        found |= shard
+    assert found == {f"language_model.{key}": tensor for key, tensor in single.items()}
+    assert of(folder, "text_encoder/folder/tokenizer.model").read_bytes() == bytes(tokenizer["data"])
+    fast = json.loads(of(folder, "text_encoder/folder/tokenizer.json").read_text())["model"]
+    pieces = {left + right for left, right in fast["merges"]}
+    assert pieces <= set(fast["vocab"])
+    assert len(pieces) > 1000
+
+
 def test_the_command_says_what_it_made_and_what_it_cannot(folder: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "local.tiny_models", "--target", folder], capture_output=True, text=True, check=True
