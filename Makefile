@@ -50,10 +50,13 @@ lock: ## renew the lock files (names no registry host)
 	$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --python-version 3.11 --all-extras pyproject.toml -o requirements/dev.lock
 	for e in worker orchestrator; do $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --python-version 3.11 --extra $$e -c requirements/dev.lock pyproject.toml -o requirements/$$e.lock; done
 
+gallery: setup ## write the example graphs anew
+	for s in base_gen spatial_upscale temporal_upscale; do $(PY) -m workers.$$s gallery; done
+
 docs: setup ## write the generated pages
 	$(PY) -m scripts.settings_docs
 
 clean: ## remove what the tasks made
 	rm -rf out .local $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup demo up test unit e2e check format lock docs clean
+.PHONY: help setup demo up test unit e2e check format lock gallery docs clean
