@@ -38,6 +38,7 @@ class Facts(TypedDict, total=False):
     frames: int
     fps: int
     seconds: float
+    audio_seconds: float | None
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,14 @@
 from shared.media.clips import fit_video, hold_image
 from shared.media.images import ImageInfo, check_image, normalise_image
 from shared.media.probe import MediaInfo, probe
+from shared.media.sample import Sample, sample
 from shared.media.users import VideoInfo, check_video
 from shared.media.video import deliver_video, poster
 
 __all__ = [
     "ImageInfo",
     "MediaInfo",
+    "Sample",
     "VideoInfo",
     "check_image",
     "check_video",
@@ -18,4 +20,5 @@ __all__ = [
     "normalise_image",
     "poster",
     "probe",
+    "sample",
 ]

@@ -13,6 +13,7 @@ from shared.comfy.events import FileRef, Run
 from shared.comfy.graph import Graph
 from shared.comfy.progress import Progress
 from shared.contracts import keys
+from shared.contracts.artifact import Artifact
 from shared.contracts.stage import StageInput
 from shared.errors import FatalError
 from shared.stage import Names
@@ -28,7 +29,11 @@ def deadline(work: StageInput) -> float:
 
 
 async def fetch_inputs(work: StageInput, folder: Path, store: ArtifactStore) -> dict[str, Path]:
-    """Every input artifact on this disk, verified; the image fitted and padded to the generated size. By role."""
+    """Every input artifact on this disk, verified, and fitted to what is sampled. By role.
+
+    The image gets the full size of the tier, wherever it is used; ComfyUI scales it. The control becomes a clip of
+    the size and the frames of this very run. UserError input_not_media for one that cannot be decoded after all.
+    """
     artifacts = keys.inputs_of(work)
     paths = {role: folder / role for role in artifacts}
     await asyncio.gather(
@@ -45,7 +50,17 @@ async def fetch_inputs(work: StageInput, folder: Path, store: ArtifactStore) -> 
             generated=(tier.generate.width, tier.generate.height),
         )
         paths["image"] = fitted
+    if "control_source" in paths:
+        paths["control_source"] = await _control_clip(work, artifacts["control_source"], paths["control_source"])
     return paths
+
+
+async def _control_clip(work: StageInput, source: Artifact, path: Path) -> Path:
+    tier, clip = geometry.tier(work.resolution, half=work.half_resolution), geometry.clip(work.duration)
+    make = media.fit_video if source.media_type.startswith("video/") else media.hold_image
+    target = path.with_name("control.mp4")
+    await make(path, target, delivered=tier.deliver, generated=tier.generate, frames=clip.generate, fps=clip.fps)
+    return target
 
 
 async def hand_over(comfy: ComfyClient, inputs: dict[str, Path], names: Names) -> None:
@@ -54,6 +69,7 @@ async def hand_over(comfy: ComfyClient, inputs: dict[str, Path], names: Names) -
         "video_latent": names.video_latent,
         "audio_latent": names.audio_latent,
         "image": names.image,
+        "control_source": names.control,
         "conditioning": f"{CONDITIONING_FOLDER}/{names.conditioning}",
         "detail_conditioning": f"{CONDITIONING_FOLDER}/{names.detail_conditioning}",
     }

@@ -14,6 +14,7 @@ from shared.contracts.artifact import Artifact
 from shared.contracts.stage import SpatialUpscaleInput, StageInput, TemporalUpscaleInput
 from shared.contracts.vocabulary import Resolution
 from shared.errors import FatalError
+from shared.worker import quality
 
 SAFETENSORS = "application/octet-stream"
 ROLES = {
@@ -103,10 +104,10 @@ def _require_shape(role: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -
 
 
 async def deliver(work: StageInput, clip: Path, folder: Path, execution: str, *, comment: str) -> list[Local]:
-    """The video, cut and cropped to exactly what was asked for, and its poster."""
+    """The video, cut and cropped to exactly what was asked for, looked at and listened to, and its poster."""
     want = expected(work)
     video, poster = folder / "video.mp4", folder / "poster.jpg"
-    await media.deliver_video(
+    made = await media.deliver_video(
         clip,
         video,
         crop=want.crop,
@@ -118,10 +119,17 @@ async def deliver(work: StageInput, clip: Path, folder: Path, execution: str, *,
         comment=comment,
         timeout=ENCODE_SECONDS,
     )
+    quality.require_good(await media.sample(video))
     await media.poster(video, poster, at_seconds=want.clip.seconds / 2)
     stage_key = keys.stage_key(work)
     size = {"width": want.crop.width, "height": want.crop.height}
-    facts = {**size, "frames": want.clip.deliver, "fps": want.clip.fps, "seconds": float(want.clip.seconds)}
+    facts = {
+        **size,
+        "frames": want.clip.deliver,
+        "fps": want.clip.fps,
+        "seconds": float(want.clip.seconds),
+        "audio_seconds": made.audio_seconds,
+    }
     return [
         Local("video", video, naming.video_key(stage_key, execution), "video/mp4", facts),
         Local("poster", poster, naming.poster_key(stage_key, execution), "image/jpeg", dict(size)),

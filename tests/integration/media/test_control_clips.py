@@ -173,6 +173,15 @@ def test_memory_does_not_grow_with_the_length(make_clip: Make) -> None:
     assert int(done.stdout) < 350_000  # kB; x264's own frames and threads take about 190 MB
 
 
+async def test_the_longest_clip_of_noise_still_fits_into_one_upload(make_clip: Make) -> None:
+    """ComfyUI takes 100 MiB; measured on two seconds of what cannot be compressed."""
+    noise = make_clip(frames=49, size="960x540", picture="nullsrc", after="geq=random(1)*255:128:128", codecs=H264)
+    tier = geometry.tier(Resolution.FULL_HD, half=False)
+    path = await fit(noise, frames=49, delivered=tier.deliver, generated=tier.generate)
+    rate = path.stat().st_size / (49 / 24)
+    assert rate * 481 / 24 < 100 * 2**20
+
+
 def children() -> list[str]:
     """Names of the processes that this one has started and that still run."""
     pids = [pid for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()]
