@@ -1,6 +1,7 @@
 """What travels along the links of a graph."""
 
 import hashlib
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -15,8 +16,31 @@ DEFAULT_FRAME_RATE = 25.0  # what the model falls back to without LTXVConditioni
 
 @dataclass(frozen=True)
 class Model:
+    """A model by its file name, with (file name, strength) of each LoRA. What a LoRA does is told by its name."""
+
     name: str
     loras: tuple[tuple[str, float], ...] = ()
+
+    def with_lora(self, name: str, strength: float) -> "Model":
+        return replace(self, loras=(*self.loras, (name, strength)))
+
+    def _ic_loras(self) -> list[tuple[str, float]]:
+        return [(name, strength) for name, strength in self.loras if "ic-lora" in name]
+
+    @property
+    def control(self) -> float:
+        """How strongly a guide is followed: the strength of the IC-LoRAs that read one; 0 without."""
+        return sum(strength for name, strength in self._ic_loras() if "detailer" not in name)
+
+    @property
+    def detailer(self) -> float:
+        return sum(strength for name, strength in self._ic_loras() if "detailer" in name)
+
+    @property
+    def reference_downscale(self) -> int:
+        """How much smaller the IC-LoRA wants its guide: "ref0.5" is 2. A real server reads it from the metadata."""
+        found = [re.search(r"ref(\d*\.\d+)", name) for name, _ in self._ic_loras()]
+        return next((round(1 / float(match[1])) for match in found if match), 1)
 
 
 @dataclass(frozen=True)
@@ -34,12 +58,27 @@ class Upscaler:
     name: str
 
 
+@dataclass(frozen=True)
+class Guide:
+    """Where the frames of a guide belong: at the end of the latent stand `count` frames for those from `first` on."""
+
+    first: int
+    count: int
+    strength: float
+
+
 @dataclass(frozen=True, eq=False)
 class Conditioning:
-    """Text conditioning as bfloat16 bit patterns, shape [1, 1024, 7680] (facts/comfyui.md section 3)."""
+    """Text conditioning as bfloat16 bit patterns, shape [1, 1024, 7680] (facts/comfyui.md section 3), and guides."""
 
     bits: npt.NDArray[np.uint16]
     frame_rate: float = DEFAULT_FRAME_RATE
+    guides: tuple[Guide, ...] = ()
+
+    @property
+    def guide_frames(self) -> int:
+        """How many latent frames at the end of the latent are guides."""
+        return sum(guide.count for guide in self.guides)
 
     @cached_property
     def digest(self) -> bytes:
@@ -90,6 +129,10 @@ class Audio:
     waveform: F32
     rate: int
 
+    @property
+    def sound(self) -> tuple[F32, int]:
+        return self.waveform, self.rate
+
 
 @dataclass(frozen=True, eq=False)
 class Video:
@@ -100,9 +143,12 @@ class Video:
 
 @dataclass(frozen=True)
 class Guider:
+    """`negative` is None where cfg 1 makes it never evaluated (facts/comfyui.md section 2)."""
+
     model: Model
     positive: Conditioning
-    cfg: float
+    negative: Conditioning | None = None
+    cfg: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,11 @@ def signatures(graph: Graph, classes: NodeClasses, folders: Folders, order: list
     for node_id in order:
         node = graph[node_id]
         node_class = classes[node["class_type"]]
+        declared = node_class.declared(node.get("inputs", {}))
         values = {
             name: [known[value[0]], value[1]] if is_link(value) else value
             for name, value in node.get("inputs", {}).items()
-            if is_link(value) or name in node_class.inputs
+            if is_link(value) or name in declared
         }
         parts = [node["class_type"], values, node_class.fingerprint(folders, node.get("inputs", {}))]
         known[node_id] = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

@@ -11,6 +11,7 @@ import structlog
 
 from local.comfyui_preview.engine.cache import OutputCache, order_of, signatures
 from local.comfyui_preview.engine.node import Graph, InterruptedPromptError, Job, Node, Result
+from local.comfyui_preview.engine.pace import Pace
 from local.comfyui_preview.engine.validation import NodeClasses, is_link
 from local.comfyui_preview.folders import Folders
 from local.comfyui_preview.settings import Settings
@@ -132,18 +133,24 @@ class Execution:
 
     def _inputs(self, node_id: str, node_class: type[Node]) -> dict[str, Any]:
         inputs: dict[str, Any] = {}
-        for name, value in self._prompt.graph[node_id].get("inputs", {}).items():
+        given = self._prompt.graph[node_id].get("inputs", {})
+        declared = node_class.declared(given)
+        for name, value in given.items():
             if is_link(value):
                 inputs[name] = self._results[value[0]].outputs[value[1]]
-                if name not in node_class.inputs:
+                if name not in declared:
                     raise TypeError(f"{node_class.__name__}.run() got an unexpected keyword argument '{name}'")
-            elif name in node_class.inputs:
+            elif name in declared:
                 inputs[name] = value
         return inputs
 
     def _job(self, node_id: str) -> Job:
+        pace = Pace()
+
         def report(value: float, most: float) -> None:
             self._check_stop()
+            if not pace.due(value, most, time.monotonic()):
+                return
             self._tell_progress(node_id, value, most, "running")
             self._event("progress", value=value, max=most, node=node_id)
 

@@ -31,6 +31,7 @@ class Input:
     step: float | None = None
     options: Options | None = None
     multiline: bool = False
+    branches: "dict[str, dict[str, Input]] | None" = None  # of a dynamic combo: option -> the inputs it brings
 
     def config(self, offer: Offer) -> list[Any]:
         """The entry of /object_info, and the `input_config` of validation errors: [type or options, details]."""
@@ -38,6 +39,11 @@ class Input:
         details: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
         if self.multiline:
             details["multiline"] = True
+        if self.branches is not None:
+            details["options"] = [
+                {"key": key, "inputs": {"required": {name: part.config(offer) for name, part in parts.items()}}}
+                for key, parts in self.branches.items()
+            ]
         return [list(self.options(offer)) if self.options else self.kind, details]
 
 
@@ -71,6 +77,11 @@ def choice(*options: str) -> Input:
     return Input("COMBO", options=lambda _: options)
 
 
+def dynamic(**branches: dict[str, Input]) -> Input:
+    """A choice whose options bring inputs of their own, named "choice.input" in a graph (DynamicCombo)."""
+    return Input("COMFY_DYNAMICCOMBO_V3", branches=branches)
+
+
 def model_file(*folders: str) -> Input:
     """One of the model files in these folders below models/."""
     return Input("COMBO", options=lambda offer: [name for f in folders for name in offer.settings.names(f)])
@@ -79,3 +90,13 @@ def model_file(*folders: str) -> Input:
 def input_file(*suffixes: str) -> Input:
     """A file in input/; any existing path is taken, the list is only an offer (facts/comfyui.md section 4)."""
     return Input("COMBO", options=lambda offer: offer.folders.inputs(*suffixes))
+
+
+def embedding_file() -> Input:
+    """A file below the embeddings folder; any existing path is taken."""
+
+    def names(offer: Offer) -> list[str]:
+        root = offer.folders.embeddings
+        return sorted(str(path.relative_to(root)) for path in root.rglob("*.safetensors"))
+
+    return Input("COMBO", options=names)

@@ -64,6 +64,16 @@ class Node(ABC):
     judged: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
+    def declared(cls, values: dict[str, Any]) -> dict[str, Input]:
+        """The inputs, with those that the chosen options of dynamic combos bring."""
+        found = dict(cls.inputs)
+        for name, one in cls.inputs.items():
+            chosen = values.get(name)
+            if one.branches and isinstance(chosen, str):
+                found |= {f"{name}.{part}": taken for part, taken in one.branches.get(chosen, {}).items()}
+        return found
+
+    @classmethod
     def problem(cls, folders: Folders, literals: dict[str, Any]) -> str | None:
         """Why the judged inputs will not do, or None."""
         del folders, literals

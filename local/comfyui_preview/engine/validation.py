@@ -88,7 +88,7 @@ class _Judge:
         values = node.get("inputs", {})
         found: list[Problem] = []
         good = True
-        for name, declared in node_class.inputs.items():
+        for name, declared in node_class.declared(values).items():
             if name not in values:
                 if not declared.optional:
                     found.append(problems.missing(name))
@@ -139,6 +139,8 @@ class _Judge:
             found.append(problems.out_of_bounds(name, config, value, declared.high, low=False))
         elif declared.options and value not in config[0]:
             found.append(problems.not_in_list(name, config, value, config[0]))
+        elif declared.branches and value not in declared.branches:
+            found.append(problems.not_in_list(name, config, value, list(declared.branches)))
 
     def _judged(self, node_class: type[Node], values: dict[str, Any]) -> list[Problem]:
         if not node_class.judged or any(is_link(values.get(n)) or n not in values for n in node_class.judged):

@@ -6,18 +6,25 @@ from types import ModuleType
 from local.comfyui_preview.engine.node import Node
 from local.comfyui_preview.nodes import (
     conditioning,
-    decode,
+    control,
+    guiders,
+    guides,
     image,
     latents,
     loaders,
     masks,
+    plain,
+    resizing,
     sampling,
+    sigmas,
     testing,
+    vae,
     video,
 )
 
 _SUBJECTS: tuple[ModuleType, ...] = (
-    loaders, conditioning, latents, masks, sampling, decode, video, image, testing,
+    loaders, conditioning, latents, masks, sigmas, guiders, guides, sampling,
+    vae, video, image, resizing, control, plain, testing,
 )  # fmt: skip
 
 
@@ -26,7 +33,7 @@ def node_classes(*, with_test_nodes: bool) -> dict[str, type[Node]]:
     found: dict[str, type[Node]] = {}
     for subject in _SUBJECTS:
         for name, member in inspect.getmembers(subject, inspect.isclass):
-            if not issubclass(member, Node) or member.__module__ != subject.__name__:
+            if not issubclass(member, Node) or inspect.isabstract(member) or member.__module__ != subject.__name__:
                 continue
             if with_test_nodes or not member.test_only:
                 found[name] = member

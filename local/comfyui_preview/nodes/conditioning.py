@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from safetensors import TensorSpec, deserialize, serialize_file
 
-from local.comfyui_preview.engine.inputs import choice, link, number, takes, text
+from local.comfyui_preview.engine.inputs import choice, embedding_file, link, number, takes, text
 from local.comfyui_preview.engine.node import Node, Result, content_of
 from local.comfyui_preview.folders import Folders, OutsideError
 from local.comfyui_preview.values import Clip, Conditioning
@@ -52,7 +52,7 @@ class ConditioningZeroOut(Node):
 
 
 class LTXVSaveConditioning(Node):
-    """No counter: it overwrites. The frame rate is not kept (facts/comfyui.md section 3)."""
+    """No counter: it overwrites. Frame rate and guides are not kept (facts/comfyui.md section 3)."""
 
     inputs = takes(
         conditioning=link("CONDITIONING"),
@@ -81,7 +81,7 @@ def _embedding(folders: Folders, name: str) -> Path:
 
 
 class LTXVLoadConditioning(Node):
-    inputs = takes(file_name=text(), device=choice("cpu", "gpu"))
+    inputs = takes(file_name=embedding_file(), device=choice("cpu", "gpu"))
     outputs = (("CONDITIONING", "CONDITIONING"),)
     judged = ("file_name", "device")
 

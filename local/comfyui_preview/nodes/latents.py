@@ -6,7 +6,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from local.comfyui_preview.engine.inputs import input_file, integer, link, takes, text
+from local.comfyui_preview.engine.inputs import choice, input_file, integer, link, takes, text
 from local.comfyui_preview.engine.node import Node, Result, content_of, show
 from local.comfyui_preview.folders import Folders, OutsideError
 from local.comfyui_preview.nodes.conditioning import graph_metadata
@@ -80,6 +80,42 @@ class LTXVLatentUpsampler(Node):
             return Result((Latent(given.repeat(2, axis=-2).repeat(2, axis=-1)),))
         enlarge = upscale.temporal if "temporal" in upscale_model.name else upscale.spatial
         return Result((Latent(np.stack([enlarge(item) for item in given])),))
+
+
+_AXES = {"x": -1, "y": -2, "t": -3}
+
+
+class LatentConcat(Node):
+    """One latent after the other, with "-" the second first; only the mask of `samples1` stays."""
+
+    inputs = takes(
+        samples1=link("LATENT"), samples2=link("LATENT"), dim=choice(*_AXES, *(f"-{name}" for name in _AXES))
+    )
+    outputs = (("LATENT", "LATENT"),)
+
+    def run(self, *, samples1: Latent, samples2: Latent, dim: str) -> Result:
+        parts = [samples1.plain(), samples2.plain()]
+        if dim.startswith("-"):
+            parts.reverse()
+        return Result((Latent(np.concatenate(parts, axis=_AXES[dim[-1]]), samples1.mask),))
+
+
+class LatentCut(Node):
+    """A part of a latent along one direction; as in ComfyUI the mask stays as it was."""
+
+    inputs = takes(
+        samples=link("LATENT"),
+        dim=choice(*_AXES),
+        index=integer(0, -16384, 16384),
+        amount=integer(1, 1, 16384),
+    )
+    outputs = (("LATENT", "LATENT"),)
+
+    def run(self, *, samples: Latent, dim: str, index: int, amount: int) -> Result:
+        given, axis = samples.plain(), _AXES[dim]
+        length = given.shape[axis]
+        first = min(index, length - 1) if index >= 0 else max(length + index, 0)
+        return Result((Latent(given.take(range(first, min(first + amount, length)), axis), samples.mask),))
 
 
 class SaveLatent(Node):

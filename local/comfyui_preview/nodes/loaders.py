@@ -85,4 +85,24 @@ class LoraLoaderModelOnly(Node):
     outputs = (("MODEL", "MODEL"),)
 
     def run(self, *, model: Model, lora_name: str, strength_model: float) -> Result:
-        return Result((Model(model.name, (*model.loras, (lora_name, strength_model))),))
+        return Result((model.with_lora(lora_name, strength_model),))
+
+
+class LTXICLoRALoaderModelOnly(Node):
+    inputs = LoraLoaderModelOnly.inputs
+    outputs = (("MODEL", "model"), ("FLOAT", "latent_downscale_factor"))
+
+    def run(self, *, model: Model, lora_name: str, strength_model: float) -> Result:
+        loaded = model.with_lora(lora_name, strength_model)
+        return Result((loaded, float(loaded.reference_downscale)))
+
+
+class LoadDA3Model(Node):
+    inputs = takes(
+        model_name=model_file("geometry_estimation"),
+        weight_dtype=choice("default", "fp16", "bf16", "fp32"),
+    )
+    outputs = (("DA3_MODEL", "DA3_MODEL"),)
+
+    def run(self, *, model_name: str, **_: Any) -> Result:
+        return Result((Model(model_name),))

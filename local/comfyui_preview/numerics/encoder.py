@@ -1,4 +1,4 @@
-"""Writes frames and sound into an mp4 by streaming raw pictures into ffmpeg."""
+"""Writes frames and sound into an mp4, and sound into a FLAC, by streaming raw data into ffmpeg."""
 
 import subprocess
 import tempfile
@@ -7,9 +7,10 @@ from typing import IO, cast
 
 import numpy as np
 
-from local.comfyui_preview.numerics import sound
 from local.comfyui_preview.numerics.arrays import F32
 from local.comfyui_preview.numerics.frames import Frames
+
+Sound = tuple[F32, int]  # a waveform [2, N] and its Hz
 
 _FINISH_SECONDS = 120  # for ffmpeg to end after the last picture
 _BT709 = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
@@ -17,8 +18,8 @@ _BT709 = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt
 _H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "16", "-threads", "2", "-pix_fmt", "yuv420p"]
 
 
-def write_mp4(path: Path, frames: Frames, fps: float, audio: F32 | None, metadata: dict[str, str]) -> None:
-    """An mp4 (h264 yuv420p, AAC) of all frames at `fps`; `audio` [2, N] at 24,000 Hz is cut to their length.
+def write_mp4(path: Path, frames: Frames, fps: float, audio: Sound | None, metadata: dict[str, str]) -> None:
+    """An mp4 (h264 yuv420p, AAC) of all frames at `fps`; `audio` is cut to their length.
 
     The file appears under its name only when it is whole. Raises RuntimeError with ffmpeg's own words.
     """
@@ -29,9 +30,10 @@ def write_mp4(path: Path, frames: Frames, fps: float, audio: F32 | None, metadat
         command += ["-framerate", repr(fps), "-i", "pipe:0"]
         if audio is not None:
             raw = Path(folder, "sound.f32")
-            needed = int(np.ceil(sound.RATE / fps * frames.count))  # facts/comfyui.md section 2, SaveVideo
-            audio[:, :needed].T.astype("<f4").tofile(raw)
-            command += ["-f", "f32le", "-ar", str(sound.RATE), "-ac", "2", "-i", str(raw)]
+            waveform, rate = audio
+            needed = int(np.ceil(rate / fps * frames.count))  # facts/comfyui.md section 2, SaveVideo
+            waveform[:, :needed].T.astype("<f4").tofile(raw)
+            command += ["-f", "f32le", "-ar", str(rate), "-ac", "2", "-i", str(raw)]
             command += ["-c:a", "aac", "-b:a", "128k"]
         command += [*_H264, *_BT709, "-movflags", "+faststart+use_metadata_tags"]
         for key, value in metadata.items():
@@ -44,6 +46,15 @@ def write_mp4(path: Path, frames: Frames, fps: float, audio: F32 | None, metadat
         partial.unlink(missing_ok=True)
         raise RuntimeError(f"ffmpeg ended with {code}: {said[-500:]}")
     partial.rename(path)
+
+
+def write_flac(path: Path, audio: Sound, metadata: dict[str, str]) -> None:
+    """Raises subprocess.CalledProcessError and subprocess.TimeoutExpired."""
+    waveform, rate = audio
+    command = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-f", "f32le", "-ar", str(rate), "-ac", "2"]
+    command += ["-i", "pipe:0", *(part for pair in metadata.items() for part in ("-metadata", "=".join(pair)))]
+    raw = waveform.T.astype("<f4").tobytes()
+    subprocess.run([*command, str(path)], input=raw, check=True, timeout=_FINISH_SECONDS, capture_output=True)
 
 
 def _feed(command: list[str], frames: Frames, words: int) -> int:

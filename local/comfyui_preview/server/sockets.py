@@ -58,9 +58,9 @@ class Sockets:
         try:
             await self._read(websocket, outbox)
         finally:
+            self._outboxes.pop(client_id, None)  # first: a client that closed and came back must not lose its new one
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
-            self._outboxes.pop(client_id, None)
 
     async def _read(self, websocket: WebSocket, outbox: asyncio.Queue[dict[str, Any]]) -> None:
         first = True

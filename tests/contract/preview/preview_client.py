@@ -36,6 +36,7 @@ class Listener:
 
     def __enter__(self) -> Self:
         self._socket = websocket.create_connection(self.url, timeout=DEADLINE)
+        self._socket.settimeout(1.0)
         return self
 
     def __exit__(
@@ -51,7 +52,10 @@ class Listener:
         start = len(self.heard)
         end = time.monotonic() + DEADLINE
         while time.monotonic() < end:
-            event = json.loads(self._socket.recv())
+            try:
+                event = json.loads(self._socket.recv())
+            except websocket.WebSocketTimeoutException:  # the server's pings would put off a longer timeout for ever
+                continue
             self.heard.append(event)
             if wanted(event):
                 return self.heard[start:]
@@ -140,3 +144,25 @@ def probe(path: Path) -> dict[str, Any]:
     command = ["ffprobe", "-v", "error", "-show_streams", "-show_format", "-of", "json", str(path)]
     told: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, timeout=DEADLINE).stdout)
     return told
+
+
+def film(path: Path, pictures: npt.NDArray[np.uint8], *, fps: int = 24, sound: bool = True) -> Path:
+    """Writes pictures [N, H, W, 3] as a video, with a tone of the same length."""
+    count, height, width = pictures.shape[:3]
+    raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", f"{width}x{height}", "-framerate", str(fps)]
+    tone = ["-f", "lavfi", "-i", f"sine=440:sample_rate=48000:duration={count / fps}", "-c:a", "aac"] if sound else []
+    codec = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "10", "-pix_fmt", "yuv420p"]
+    command = ["ffmpeg", "-v", "error", "-y", *raw, "-i", "pipe:0", *tone, *codec, str(path)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(command, input=pictures.tobytes(), check=True, capture_output=True, timeout=DEADLINE)
+    return path
+
+
+def disc(count: int, width: int, height: int) -> npt.NDArray[np.uint8]:
+    """A bright disc that crosses a dark picture from left to right, [count, height, width, 3]."""
+    y, x = np.mgrid[0:height, 0:width]
+    pictures = np.full((count, height, width, 3), (20, 30, 50), np.uint8)
+    for index in range(count):
+        centre = width * (0.25 + 0.5 * index / max(count - 1, 1))
+        pictures[index][np.hypot(x - centre, y - height / 2) < height / 4] = (240, 220, 180)
+    return pictures

@@ -120,6 +120,91 @@ def decode(prefix: str, source: str, *, temporal: bool = False, fps: float = 24.
     return graph
 
 
+CONTROL_MODELS = {
+    "loras": [
+        *(f"ltx-2-19b-ic-lora-{kind}-control.safetensors" for kind in ("canny", "depth", "pose")),
+        "ltx-2-19b-ic-lora-union-ref0.5.safetensors",
+        "ltx-2-19b-ic-lora-detailer.safetensors",
+    ],
+    "checkpoints": ["sdpose_wholebody_fp16.safetensors"],
+    "geometry_estimation": ["depth_anything_3_mono_large.safetensors"],
+}
+
+
+def control_map(kind: str, video: str, frames: int, size: tuple[int, int]) -> Graph:
+    """The node "map" gives the control map of a video file; `kind` none gives its pictures as they are."""
+    scale = {"upscale_method": "bicubic", "width": size[0], "height": size[1], "crop": "center"}
+    graph = {
+        "file": node("LoadVideo", file=video),
+        "parts": node("GetVideoComponents", video=["file", 0]),
+        "first": node("ImageFromBatch", image=["parts", 0], batch_index=0, length=frames),
+        "map": node("ImageScale", image=["first", 0], **scale),
+    }
+    if kind != "none":
+        graph["fitted"] = graph["map"]
+    if kind == "canny":
+        graph["map"] = node("Canny", image=["fitted", 0], low_threshold=0.4, high_threshold=0.8)
+    if kind == "depth":
+        graph["da3"] = node("LoadDA3Model", model_name=CONTROL_MODELS["geometry_estimation"][0], weight_dtype="default")
+        how = {"resolution": 504, "resize_method": "lower_bound_resize", "mode": "mono"}
+        graph["found"] = node("DA3Inference", da3_model=["da3", 0], image=["fitted", 0], **how)
+        depth = {"output": "depth", "output.normalization": "v2_style", "output.apply_sky_clip": False}
+        graph["map"] = node("DA3Render", da3_geometry=["found", 0], **depth)
+    if kind == "pose":
+        graph["sdpose"] = node("CheckpointLoaderSimple", ckpt_name=CONTROL_MODELS["checkpoints"][0])
+        links = {"model": ["sdpose", 0], "vae": ["sdpose", 2], "image": ["fitted", 0]}
+        graph["points"] = node("SDPoseKeypointExtractor", **links, batch_size=16)
+        drawn = dict.fromkeys(("draw_body", "draw_hands", "draw_face", "draw_head"), True) | {"draw_feet": False}
+        sizes = {"stick_width": 4, "face_point_size": 2, "score_threshold": 0.5}
+        graph["map"] = node("SDPoseDrawKeypoints", keypoints=["points", 0], **drawn, **sizes)
+    return graph
+
+
+def controlled(
+    prefix: str, kind: str, video: str, *, size: tuple[int, int], frames: int, lora: bool = True, **more: Any
+) -> Graph:
+    """A base that a control video guides; the guide is cropped off before saving."""
+    graph = base(prefix, size=size, frames=frames, **more)
+    graph |= control_map(kind, video, frames, size)
+    kind = "pose" if kind == "none" else kind
+    if lora:
+        name = f"ltx-2-19b-ic-lora-{kind}-control.safetensors"
+        before = graph["guider"]["inputs"]["model"]
+        graph["ic"] = node("LTXICLoRALoaderModelOnly", model=before, lora_name=name, strength_model=1.0)
+        graph["guider"]["inputs"]["model"] = ["ic", 0]
+    texts = {"positive": ["cond", 0], "negative": ["cond", 1]}
+    how = {"frame_idx": 0, "strength": 1.0, "latent_downscale_factor": 1.0, "crop": "disabled"}
+    tiles = {"use_tiled_encode": False, "tile_size": 256, "tile_overlap": 64}
+    links = {"vae": ["ckpt", 2], "latent": graph["joint"]["inputs"]["video_latent"], "image": ["map", 0]}
+    graph["guide"] = node("LTXAddVideoICLoRAGuide", **texts, **links, **how, **tiles)
+    graph["guider"]["inputs"] |= {"positive": ["guide", 0], "negative": ["guide", 1]}
+    graph["joint"]["inputs"]["video_latent"] = ["guide", 2]
+    graph["cropped"] = node("LTXVCropGuides", positive=["guide", 0], negative=["guide", 1], latent=["apart", 0])
+    graph["video"]["inputs"]["samples"] = ["cropped", 2]
+    return graph
+
+
+def detailed(prefix: str, source: str, **more: Any) -> Graph:
+    """The video latent of `source` with the detail of the detailer LoRA, tile by tile."""
+    graph = _models(None)
+    graph["v"] = node("LoadLatent", latent=f"{source}_video_00001_.latent [output]")
+    graph["text"] = node("LTXVLoadConditioning", file_name=f"{source.replace('/', '_')}.safetensors", device="cpu")
+    name = "ltx-2-19b-ic-lora-detailer.safetensors"
+    graph["lora"] = node("LoraLoaderModelOnly", model=["ckpt", 0], lora_name=name, strength_model=1.0)
+    graph["cond"] = node("LTXVConditioning", positive=["text", 0], negative=["text", 0], frame_rate=24.0)
+    graph["guider"] = node("CFGGuider", model=["lora", 0], positive=["cond", 0], negative=["cond", 1], cfg=1.0)
+    graph["sigmas"] = node("ManualSigmas", sigmas=REFINE_SIGMAS)
+    graph["noise"] = node("RandomNoise", noise_seed=42)
+    links = {name: [name, 0] for name in ("noise", "guider", "sampler", "sigmas")}
+    links |= {"model": ["lora", 0], "vae": ["ckpt", 2], "latents": ["v", 0], "optional_guiding_latents": ["v", 0]}
+    tiles = {"temporal_tile_size": 56, "temporal_overlap": 24, "horizontal_tiles": 1, "vertical_tiles": 1} | more
+    strengths = {"guiding_strength": 1.0, "temporal_overlap_cond_strength": 0.5, "cond_image_strength": 1.0}
+    strengths["adain_factor"] = 0.0
+    graph["loop"] = node("LTXVLoopingSampler", **links, **tiles, **strengths, spatial_overlap=1)
+    graph["video"] = node("SaveLatent", samples=["loop", 0], filename_prefix=f"{prefix}_video")
+    return graph
+
+
 def cropped(graph: Graph, *, width: int, height: int, y: int, frames: int) -> Graph:
     """The same with the first frames only, cut to the delivered size."""
     graph["cut"] = node("ImageCrop", image=["pictures", 0], width=width, height=height, x=0, y=y)

@@ -1,9 +1,7 @@
 """The three stages, graph after graph through the real server, judged by their files and pictures."""
 
-import json
 import time
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +11,6 @@ from safetensors.numpy import load_file
 
 from tests.contract.preview.preview_client import DEADLINE, Engine, frames_of, probe
 from tests.contract.preview.preview_graphs import base, cropped, decode, node, refine
-
-_REFERENCE = Path(__file__).parents[4] / "shared" / "comfyui"
 
 
 @pytest.fixture
@@ -104,57 +100,3 @@ def test_refining_adds_detail(engine: Engine, name: str) -> None:
     plain, refined = engine.outputs(graph)["save"], engine.outputs(decode(f"{name}v", f"{name}r"))["save"]
     assert high["video"].exists()
     assert fine(refined) > 1.3 * fine(plain)
-
-
-def _reference_graphs() -> list[Path]:
-    """In the order in which one may read what another wrote: d2 decodes what e2 made."""
-    return sorted((_REFERENCE / "graphs").glob("*.json"), key=lambda path: (path.stem.startswith("d2"), path.stem))
-
-
-@pytest.mark.skipif(not _reference_graphs(), reason="the reference graphs (../shared/comfyui/graphs) are not here")
-def test_every_reference_graph_of_known_nodes_executes(start: Callable[..., Engine], tmp_path: Path) -> None:
-    names = tmp_path / "names.json"
-    names.write_text(json.dumps(_EXTRA_MODELS))
-    engine = start("--model-names", str(names))
-    Image.new("RGB", (128, 64), (90, 120, 30)).save(engine.base / "input" / "first_frame.png")
-    known = set(engine.http.get("/object_info").json())
-    ran: list[str] = []
-    for path in _reference_graphs():
-        graph = json.loads(path.read_text())
-        if {one["class_type"] for one in graph.values()} - known or path.stem in _NEED_OTHER_GRAPHS:
-            continue
-        entry = engine.run(graph)
-        assert entry["status"]["completed"], (path.stem, entry["status"]["messages"][-1])
-        ran.append(path.stem)
-        _pass_on(engine, path.stem)
-    assert len(ran) >= 25, ran
-
-
-# It reads what a graph with nodes of a later issue wrote.
-_NEED_OTHER_GRAPHS = {"h1s_iclora_canny_spatial_refine"}
-# Names of files in the recorded session that shared/models.toml does not know.
-_EXTRA_MODELS = {
-    "diffusion_models": ["ltx-2-19b-distilled-transformer-only.safetensors"],
-    "vae": [
-        f"ltx-2-{n}.safetensors" for n in ("video-vae", "video-vae-nometa", "video-vae-prefixed", "audio-vae-only")
-    ],
-    "checkpoints": ["ltx-2-audio-vae-only.safetensors", "ltx-2-text-projection-only.safetensors"],
-    "loras": ["alien-keys.safetensors", "wrong-shape.safetensors"],
-    "text_encoders": ["gemma-3-12b-it-qat-q4_0-unquantized/model-00001-of-00005.safetensors"],
-}
-
-
-def _pass_on(engine: Engine, done: str) -> None:
-    """Puts a graph's files where the next graphs look for them, as in the recorded session."""
-    if done != "b_t2v_fast_base_split":
-        return
-    inputs, output, embeddings = engine.base / "input", engine.base / "output", engine.base / "models" / "embeddings"
-    for folder in (inputs, embeddings):
-        (folder / "jobs" / "abc").mkdir(parents=True)
-    for part in ("video", "audio"):
-        content = (output / f"stage1/{done}_{part}_00001_.latent").read_bytes()
-        (inputs / f"job_{part}.latent").write_bytes(content)
-        (inputs / f"jobs/abc/job_{part}.latent").write_bytes(content)
-    content = (embeddings / f"{done}_pos.safetensors").read_bytes()
-    for name in ("jobs/abc/pos.safetensors", "k_pos.safetensors"):
-        (embeddings / name).write_bytes(content)

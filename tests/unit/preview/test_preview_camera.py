@@ -9,8 +9,9 @@ from PIL import Image
 from local.comfyui_preview.numerics import codec
 from local.comfyui_preview.numerics.arrays import F32, f32
 from local.comfyui_preview.numerics.camera import FREE, MOVES, move_of
+from local.comfyui_preview.numerics.decoded import Decoded
 from local.comfyui_preview.numerics.diffusion import Direction, base_target, refine_target
-from local.comfyui_preview.numerics.frames import Decoded, picture
+from local.comfyui_preview.numerics.frames import picture
 from local.comfyui_preview.numerics.upscale import spatial
 
 SIZE = (256, 192)

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from local.comfyui_preview.numerics import codec
 from local.comfyui_preview.numerics.arrays import F32, downsampling, interpolation, positions, resize, upsampling
 from local.comfyui_preview.numerics.colour import from_rgb, to_rgb
-from local.comfyui_preview.numerics.frames import Decoded, Stills, cut, picture, span
+from local.comfyui_preview.numerics.decoded import Decoded
+from local.comfyui_preview.numerics.frames import Stills, cut, picture, span
 
 
 def noise(*shape: int) -> F32:

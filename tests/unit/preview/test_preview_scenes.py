@@ -4,8 +4,9 @@ import pytest
 from local.comfyui_preview.numerics import codec, sound, upscale
 from local.comfyui_preview.numerics.arrays import F32, f32
 from local.comfyui_preview.numerics.camera import FREE
+from local.comfyui_preview.numerics.decoded import Decoded
 from local.comfyui_preview.numerics.diffusion import Direction, base_target, refine_target
-from local.comfyui_preview.numerics.frames import Decoded, picture
+from local.comfyui_preview.numerics.frames import picture
 
 
 def scene(prompt: bytes = b"p", seed: int = 1, size: tuple[int, int] = (3, 4)) -> F32:

@@ -14,7 +14,7 @@ from local.comfyui_preview.engine.node import Graph, Job
 from local.comfyui_preview.engine.validation import Verdict, validate
 from local.comfyui_preview.folders import Folders, OutsideError
 from local.comfyui_preview.nodes import node_classes
-from local.comfyui_preview.nodes.sampling import LTXVScheduler
+from local.comfyui_preview.nodes.sigmas import LTXVScheduler
 from local.comfyui_preview.settings import Settings
 
 CLASSES = node_classes(with_test_nodes=True)

@@ -1,4 +1,4 @@
-"""Decoding latents into pictures and sound. Pictures stay lazy: they are drawn while a file is written."""
+"""Between latents and pictures or sound. Decoded pictures stay lazy: they are drawn while a file is written."""
 
 from typing import Any
 
@@ -7,14 +7,34 @@ import numpy as np
 from local.comfyui_preview.engine.inputs import choice, flag, integer, link, takes
 from local.comfyui_preview.engine.node import Node, Result
 from local.comfyui_preview.numerics import sound
-from local.comfyui_preview.numerics.frames import Decoded
-from local.comfyui_preview.values import Audio, AudioVideo, Latent
+from local.comfyui_preview.numerics.decoded import Decoded
+from local.comfyui_preview.numerics.encode import encode_whole
+from local.comfyui_preview.values import Audio, AudioVideo, Image, Latent
 
 
 def _pictures(latent: Latent) -> Decoded:
     both = latent.samples  # of a joint latent the video part is decoded in silence, as in ComfyUI
     video = both.video if isinstance(both, AudioVideo) else both
     return Decoded(video[0])
+
+
+class VAEEncode(Node):
+    inputs = takes(pixels=link("IMAGE"), vae=link("VAE"))
+    outputs = (("LATENT", "LATENT"),)
+
+    def run(self, *, pixels: Image, **_: Any) -> Result:
+        return Result((Latent(encode_whole(pixels)[np.newaxis]),))
+
+
+class VAEEncodeTiled(VAEEncode):
+    inputs = takes(
+        pixels=link("IMAGE"),
+        vae=link("VAE"),
+        tile_size=integer(512, 64, 4096, 64),
+        overlap=integer(64, 0, 4096, 32),
+        temporal_size=integer(64, 8, 4096, 4),
+        temporal_overlap=integer(8, 4, 4096, 4),
+    )
 
 
 class VAEDecode(Node):
