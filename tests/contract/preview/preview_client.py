@@ -61,6 +61,16 @@ class Listener:
                 return self.heard[start:]
         raise AssertionError(f"not heard in time; heard {[e['type'] for e in self.heard]}")
 
+    def rest(self, silence: float) -> list[Event]:
+        """Whatever still comes, until nothing has come for `silence` seconds."""
+        start = len(self.heard)
+        self._socket.settimeout(silence)
+        try:
+            while True:
+                self.heard.append(json.loads(self._socket.recv()))
+        except websocket.WebSocketTimeoutException:
+            return self.heard[start:]
+
     def story(self, prompt_id: str) -> list[Event]:
         """Everything up to the end of a prompt."""
         return self.until(lambda e: is_end(e, prompt_id))
