@@ -1,7 +1,7 @@
 """One graph on ComfyUI: inputs in, graph through, outputs out."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,7 +11,7 @@ from shared.comfy import sections
 from shared.comfy.client import ComfyClient
 from shared.comfy.events import FileRef, Run
 from shared.comfy.graph import Graph
-from shared.comfy.progress import Progress
+from shared.comfy.progress import Progress, ProgressMeter
 from shared.contracts import keys
 from shared.contracts.artifact import Artifact
 from shared.contracts.stage import StageInput
@@ -78,12 +78,29 @@ async def hand_over(comfy: ComfyClient, inputs: dict[str, Path], names: Names) -
         await comfy.upload(path, name, subfolder=subfolder)
 
 
-async def execute(comfy: ComfyClient, graph: Graph, *, seconds: float, on_progress: Callable[[Progress], None]) -> Run:
-    """Runs the graph to its end. The prompt id is new for every execution: ComfyUI takes one twice."""
+async def execute(
+    comfy: ComfyClient,
+    graph: Graph,
+    *,
+    seconds: float,
+    on_progress: Callable[[Progress], None],
+    rounds: Mapping[str, int] | None = None,
+) -> Run:
+    """Runs the graph to its end. The prompt id is new for every execution: ComfyUI takes one twice.
+
+    `rounds`: title -> how often that sampler counts its steps.
+    """
     problems = graph.check()
     if problems:
         raise FatalError("graph_rejected", f"the graph is not whole: {'; '.join(problems)}")
-    return await comfy.run(graph.api(), prompt_id=str(uuid4()), deadline_seconds=seconds, on_progress=on_progress)
+    api = graph.api()
+    return await comfy.run(
+        api,
+        prompt_id=str(uuid4()),
+        deadline_seconds=seconds,
+        meter=ProgressMeter(api, rounds=rounds),
+        on_progress=on_progress,
+    )
 
 
 async def collect(comfy: ComfyClient, graph: Graph, run: Run, names: Names, folder: Path) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""Progress posts of a job, kept away from the job's result.
+"""Progress of a job: how often a sampler starts anew, and posts that keep away from the job's result.
 
 The SDK posts each update from a thread of its own: posts that are sent shortly before `return` arrive after the
 result (facts/runpod.md section 0). So: at most one a second, and none in the last second before the reply.
@@ -7,12 +7,32 @@ result (facts/runpod.md section 0). So: at most one a second, and none in the la
 import asyncio
 import time
 from collections.abc import Callable
+from math import ceil
 from typing import Any
 
+from shared import geometry
+from shared.comfy.graph import Graph
 from shared.contracts.stage import StageProgress
 
 Report = Callable[[dict[str, Any]], None]
 INTERVAL = 1.0  # seconds
+
+
+def rounds_of(graph: Graph, frames: int) -> dict[str, int]:
+    """Title -> rounds, of every sampler that works in tiles over a clip of `frames`.
+
+    LTXVLoopingSampler counts its steps anew for each (facts/comfyui.md section 5): in time they begin every `size -
+    overlap` latent frames until the clip ends within one (its own source; graph i2 took two for 65 frames).
+    """
+    found = {}
+    for title, node in graph.nodes.items():
+        if node.class_type == "LTXVLoopingSampler":
+            size, overlap = (
+                node.inputs[name] // geometry.TEMPORAL_FACTOR for name in ("temporal_tile_size", "temporal_overlap")
+            )
+            in_time = ceil((geometry.latent_frames(frames) - overlap) / (size - overlap))
+            found[title] = in_time * node.inputs["horizontal_tiles"] * node.inputs["vertical_tiles"]
+    return found
 
 
 class Throttle:

@@ -22,7 +22,7 @@ from shared.stage import Names, StageDefinition
 from shared.worker import execute, outputs
 from shared.worker.engine import Engine
 from shared.worker.parse import parse
-from shared.worker.progress import Report, Throttle
+from shared.worker.progress import Report, Throttle, rounds_of
 
 log = structlog.get_logger(__name__)
 
@@ -134,7 +134,11 @@ async def _render(worker: Worker, work: StageInput, stage_key: str, report: Thro
             with timings.of("execute"):
                 seconds = execute.deadline(work)
                 run = await execute.execute(
-                    comfy, graph, seconds=seconds, on_progress=lambda progress: tell("executing", progress)
+                    comfy,
+                    graph,
+                    seconds=seconds,
+                    rounds=rounds_of(graph, outputs.expected(work).latent_frames),
+                    on_progress=lambda progress: tell("executing", progress),
                 )
                 made = await execute.collect(comfy, graph, run, names, folder)
         with timings.of("deliver"):
