@@ -44,6 +44,8 @@ class Created:
     request: GenerationRequest
     plan: Plan
     image: Artifact | None
+    control: Artifact | None
+    """What the request's control follows."""
     credits_asked: int
 
 
@@ -66,6 +68,7 @@ class Advance:
             request=wanted.request,
             plan=wanted.plan,
             image=wanted.image,
+            control=wanted.control,
             credits_asked=wanted.credits_asked,
         )
         await events.append(connection, generation.id, "generation.queued", {"fraction": 0.0})

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.artifacts import S3Settings
 from shared.contracts.artifact import Digest
-from shared.contracts.vocabulary import Frozen, Stage
+from shared.contracts.vocabulary import Frozen, Stage, TextEncoder
 from shared.fetcher import FetchSettings
 
 RUNPOD_BASE_URL = "https://api.runpod.ai/v2"
@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     allow_draft: bool = False
     allow_http_urls: bool = False
     """For users' URLs: plain http, any port, and addresses of this machine. Only for the local cloud."""
+
+    text_encoder: TextEncoder = TextEncoder.SINGLE
+    """The form of Gemma that base_gen's machines have on disk: `single` (one file) or `folder` (gated, five shards)."""
 
     presign_seconds: int = Field(default=3600, ge=60, le=7 * 24 * 3600)
     upload_seconds: int = Field(default=900, ge=60, le=24 * 3600)

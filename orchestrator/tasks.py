@@ -164,6 +164,7 @@ def _work(generation: Generation, run: StageRun, history: list[StageRun]) -> Sta
         attempt_id=run.id,
         generation_id=generation.id,
         image=generation.image,
+        control_source=generation.control,
         upstream=upstream.manifest if upstream else None,
     )
 

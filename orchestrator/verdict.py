@@ -5,13 +5,13 @@ from shared.contracts.artifact import Manifest
 from shared.contracts.vocabulary import Stage
 from shared.errors import ErrorBody
 
-SECONDS_OFF = 0.05  # of a video, by its container; a frame at 24 fps lasts 0.042 s
+SECONDS_OFF = 0.05  # of pictures and of sound, by their container; a frame at 24 fps lasts 0.042 s
 
 
 def flaw_of(manifest: Manifest, plan: Plan, stage: Stage, *, refuse_preview: bool) -> ErrorBody | None:
     """Why a manifest cannot be taken as this stage's work; None when it can.
 
-    The last stage has to deliver exactly the size, frames and rate that were paid for.
+    The last stage has to deliver exactly the size, frames, rate and seconds that were paid for, and sound.
     """
     said = _flaw(manifest, plan, stage, refuse_preview=refuse_preview)
     return None if said is None else ErrorBody(code="bad_output", message=said, retryable=False, stage=stage)
@@ -42,6 +42,8 @@ def _video_flaw(manifest: Manifest, plan: Plan) -> str | None:
         for name, value in wanted.items()
         if getattr(video, name) != value
     ]
-    if video.seconds is None or abs(video.seconds - asked.seconds) > SECONDS_OFF:
-        wrong.append(f"seconds {video.seconds} instead of {asked.seconds}")
+    for name in ("seconds", "audio_seconds"):
+        length = getattr(video, name)
+        if length is None or abs(length - asked.seconds) > SECONDS_OFF:
+            wrong.append(f"{name} {length} instead of {asked.seconds}")
     return f"the video has {', '.join(wrong)}" if wrong else None

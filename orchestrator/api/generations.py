@@ -62,14 +62,16 @@ def parse(services: Services, data: dict[str, Any]) -> GenerationRequest:
 
 async def _wanted(services: Services, owner: str, asked: GenerationRequest) -> Created:
     seed = asked.seed if asked.seed is not None else secrets.randbelow(MAX_SEED + 1)
-    plan = make_plan(asked, seed=seed)  # before anything is fetched for it
+    plan = make_plan(asked, seed=seed, text_encoder=services.settings.text_encoder)  # before anything is fetched for it
     if asked.webhook_url is not None:
         services.inputs.check_webhook(str(asked.webhook_url))
+    image = await services.inputs.image_of(asked, owner)
     return Created(
         owner=owner,
         request=asked,
         plan=plan,
-        image=await services.inputs.image_of(asked, owner),
+        image=image,
+        control=await services.inputs.control_of(asked, owner, image),
         credits_asked=pricing.credits_for(asked.quality, asked.resolution, asked.duration),
     )
 

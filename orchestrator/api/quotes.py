@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/quotes", tags=["generations"])
 async def quote(request: Request, services: Injected, _key: Caller) -> dict[str, Any]:
     """Credits, and the estimated GPU seconds of each stage on an H100 without a cold start."""
     asked = parse(services, await json_body(request))
-    plan = make_plan(asked, seed=asked.seed or 0)
+    plan = make_plan(asked, seed=asked.seed or 0, text_encoder=services.settings.text_encoder)
     return {
         "credits": pricing.credits_for(asked.quality, asked.resolution, asked.duration),
         "estimated_seconds": plan.estimated_seconds,

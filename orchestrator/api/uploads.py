@@ -1,4 +1,4 @@
-"""POST /api/uploads: a presigned PUT for an input image; its id goes into `upload_id` of a generation."""
+"""POST /api/uploads: a presigned PUT for an image or a control video; its id goes into an `upload_id`."""
 
 from http import HTTPStatus
 from typing import Any, Literal
@@ -6,12 +6,13 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from orchestrator.api.auth import Caller
 from orchestrator.api.body import described, json_body
 from orchestrator.api.services import Injected
-from orchestrator.inputs import MAX_IMAGE_BYTES
+from orchestrator.inputs import MAX_IMAGE_BYTES, MAX_VIDEO_BYTES
 from orchestrator.store import deliveries
 from shared.contracts.vocabulary import Frozen
 
@@ -19,8 +20,19 @@ router = APIRouter(prefix="/api/uploads", tags=["uploads"])
 
 
 class UploadRequest(Frozen):
-    media_type: Literal["image/png", "image/jpeg", "image/webp"]
-    bytes: int = Field(strict=True, ge=1, le=MAX_IMAGE_BYTES)
+    """The claim is believed for the limit only: what it really is, is found when a generation uses it."""
+
+    media_type: Literal["image/png", "image/jpeg", "image/webp", "video/mp4", "video/webm", "video/quicktime"]
+    bytes: int = Field(strict=True, ge=1, le=MAX_VIDEO_BYTES)
+
+    @field_validator("bytes")
+    @classmethod
+    def _images_are_smaller(cls, value: int, info: ValidationInfo) -> int:
+        if info.data.get("media_type", "").startswith("image/") and value > MAX_IMAGE_BYTES:
+            raise PydanticCustomError(
+                "image_bytes", "an image has at most {limit} bytes", {"limit": MAX_IMAGE_BYTES, "le": MAX_IMAGE_BYTES}
+            )
+        return value
 
 
 @router.post("", status_code=HTTPStatus.CREATED, openapi_extra=described(UploadRequest))

@@ -24,18 +24,20 @@ async def insert(
     request: GenerationRequest,
     plan: Plan,
     image: Artifact | None,
+    control: Artifact | None,
     credits_asked: int,
 ) -> Generation:
     cursor = connection.cursor(row_factory=Generation.factory)
     await cursor.execute(
-        "INSERT INTO generations (id, owner, state, request, plan, image, credits)"
-        " VALUES (%s, %s, 'queued', %s, %s, %s, %s) RETURNING *",
+        "INSERT INTO generations (id, owner, state, request, plan, image, control, credits)"
+        " VALUES (%s, %s, 'queued', %s, %s, %s, %s, %s) RETURNING *",
         (
             generation_id,
             owner,
             json_or_null(request),
             json_or_null(plan),
             json_or_null(image),
+            json_or_null(control),
             credits_asked,
         ),
     )

@@ -35,6 +35,7 @@ class Generation(Row):
     request: GenerationRequest
     plan: Plan
     image: Artifact | None
+    control: Artifact | None
     credits: int
     credits_refund: int | None
     error: ErrorBody | None

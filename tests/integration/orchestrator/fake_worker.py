@@ -10,7 +10,7 @@ from shared import geometry
 from shared.artifacts import ArtifactStore
 from shared.contracts import keys
 from shared.contracts.artifact import Artifact, Manifest, latent_key, manifest_key, poster_key, video_key
-from shared.contracts.stage import INPUT_OF, ReplyArtifact, StageInput, StageReply, TemporalUpscaleInput
+from shared.contracts.stage import INPUT_OF, BaseGenInput, ReplyArtifact, StageInput, StageReply, TemporalUpscaleInput
 from shared.contracts.vocabulary import Stage
 from tests.integration.orchestrator.scripted_runpod import ScriptedJob
 
@@ -52,7 +52,10 @@ class FakeWorker:
 
     def _artifacts(self, work: StageInput, stage_key: str) -> dict[str, Artifact]:
         made: dict[str, Artifact] = {}
-        for role in ("video_latent", "audio_latent", "conditioning"):
+        roles = ["video_latent", "audio_latent", "conditioning"]
+        if isinstance(work, BaseGenInput) and work.detailer:
+            roles.append("detail_conditioning")
+        for role in roles:
             content = f"{role} {work.attempt_id}".encode()  # as a real render, never twice the same bytes
             made[role] = self.store.upload_bytes(
                 content, latent_key(stage_key, work.attempt_id, role), media_type="application/x-safetensors"
@@ -75,6 +78,7 @@ class FakeWorker:
             "frames": clip.deliver,
             "fps": clip.fps,
             "seconds": float(clip.seconds),
+            "audio_seconds": float(clip.seconds),
         }
         video = self.store.upload_bytes(
             b"not really mp4",

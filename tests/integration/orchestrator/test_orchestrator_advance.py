@@ -45,7 +45,7 @@ async def started(over: Replica) -> tuple[str, str]:
     request = GenerationRequest.model_validate(fields, context={"allow_draft": True})
     plan = make_plan(request, seed=1)
     async with over.database.transaction() as connection:
-        created = Created(owner="mivo", request=request, plan=plan, image=None, credits_asked=30)
+        created = Created(owner="mivo", request=request, plan=plan, image=None, control=None, credits_asked=30)
         generation = await over.advance.create(connection, created)
         [run] = await runs.of_generation(connection, generation.id)
     return generation.id, run.id

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 USERINFO_URL = "https://me:pw@example.com/x"  # pragma: allowlist secret
 SOLD: dict[str, Any] = {"prompt": "a lighthouse"}
+DEPTH: dict[str, Any] = {"type": "depth", "upload_id": "0" * 32}
 
 
 def picture(kind: str, size: tuple[int, int] = (64, 36)) -> bytes:
@@ -110,7 +111,29 @@ CASES: list[tuple[str, dict[str, Any], str, str | None]] = [
     ("toggle as number", {"temporal_upscale": 1}, "temporal_upscale", "false"),
     ("unknown precision", {"precision": "fp4"}, "precision", "fp8"),
     ("control without a source", {"control": {"type": "depth"}}, "control", None),
+    (
+        "control with two sources",
+        {"control": {**DEPTH, "source": "image"}},
+        "control",
+        None,
+    ),
     ("unknown control", {"control": {"type": "tile", "source": "image"}}, "control.type", "depth"),
+    ("control by an image that is not there", {"control": {"type": "depth", "source": "image"}}, "control", "object"),
+    (
+        "control and a camera",
+        {"camera": "jib_up", "control": DEPTH},
+        "control",
+        None,
+    ),
+    (
+        "control too strong",
+        {"control": {**DEPTH, "strength": 2}},
+        "control.strength",
+        "0.0",
+    ),
+    ("control by no URL", {"control": {"type": "depth", "video_url": "clip.mp4"}}, "control.video_url", "https"),
+    ("control by no upload", {"control": {"type": "depth", "upload_id": "x"}}, "control.upload_id", None),
+    ("detailer as text", {"detailer": "yes"}, "detailer", "true"),
     ("large metadata", {"metadata": {"x": "y" * 3000}}, "metadata", "2048"),
     ("nested metadata", {"metadata": {"x": {"y": 1}}}, "metadata.x", "2048"),
     ("webhook on an odd scheme", {"webhook_url": "ftp://example.com/x"}, "webhook_url", "https"),
