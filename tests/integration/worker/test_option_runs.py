@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from local.picture import lighthouse
 from shared import media
 from shared.contracts.artifact import Artifact, input_key
-from shared.contracts.stage import StageReply
+from shared.contracts.stage import BaseGenInput, ControlParams, StageReply
+from shared.contracts.vocabulary import ControlType, Resolution
 from shared.stage import StageDefinition
+from shared.worker import execute
 from tests.integration.worker.conftest import Stages
 from workers.base_gen.stage import STAGE as BASE
 from workers.spatial_upscale.stage import STAGE as SPATIAL
@@ -75,6 +77,26 @@ async def test_a_control_video_reaches_the_graph_at_the_size_of_the_run(
     assert "control_source" not in manifest.artifacts, "the next stage does not read it"
     spatial = await stages.ok(SPATIAL, manifest=base.manifest)
     await delivered(stages, spatial, tmp_path)
+
+
+@pytest.mark.parametrize(("half", "size"), [(True, (128, 96)), (False, (256, 192))])
+@pytest.mark.parametrize("seconds", [1, 3])
+async def test_whatever_the_user_sent_becomes_a_clip_of_the_size_and_length_of_the_run(
+    stages: Stages, tmp_path: Path, half: bool, size: tuple[int, int], seconds: int
+) -> None:
+    for source in (kept(stages, clip(tmp_path), "video/mp4"), kept(stages, lighthouse(), "image/png")):
+        control = ControlParams(type=ControlType.CANNY)
+        work = BaseGenInput(
+            prompt="x",
+            resolution=Resolution.DRAFT,
+            duration=seconds,
+            half_resolution=half,
+            control=control,
+            control_source=source,
+        )
+        paths = await execute.fetch_inputs(work, tmp_path, stages.store)
+        info = await media.probe(paths["control_source"])
+        assert (info.width, info.height, info.frames) == (*size, 24 * seconds + 1)
 
 
 @pytest.mark.parametrize("half", [True, False])
