@@ -239,7 +239,17 @@ async def test_a_worker_of_another_release_is_a_contract_mismatch(cloud: Cloud) 
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"width": 258}, {"frames": 23}, {"fps": 25}, {"seconds": 1.5}, {"seconds": None}, {"height": None}]
+    "wrong",
+    [
+        {"width": 258},
+        {"frames": 23},
+        {"fps": 25},
+        {"seconds": 1.5},
+        {"seconds": None},
+        {"height": None},
+        {"audio_seconds": 0.4},
+        {"audio_seconds": None},
+    ],
 )
 async def test_a_wrong_video_is_refused(cloud: Cloud, wrong: dict[str, Any]) -> None:
     cloud.worker.video_facts = wrong
