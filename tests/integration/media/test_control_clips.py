@@ -121,6 +121,13 @@ async def test_pixels_that_are_not_square_are_shown_as_they_are_meant(make_clip:
     assert frame[72, 128] < 30
 
 
+async def test_wide_pixels_make_a_wide_picture_of_which_the_middle_is_kept(make_clip: Make) -> None:
+    """480x270 with pixels 2:1 is 32:9: the outer quarters, black here, are cut away."""
+    after = "drawbox=x=iw/4:w=iw/2:h=ih:color=white:t=fill,setsar=2"
+    path = await fit(make_clip(frames=5, size="480x270", picture="color=c=black", after=after, codecs=H264))
+    assert (await luma(path))[2][24:-24, 4:-4].min() > 220
+
+
 async def test_a_phone_that_was_held_upright(make_clip: Make, tmp_path: Path) -> None:
     """Stored lying, with a note to turn it: turned before it is cut."""
     lying = make_clip(frames=5, size="512x288", picture="color=c=black", after="drawbox=w=iw/2:h=ih:color=white:t=fill")
@@ -256,12 +263,13 @@ async def test_too_many_bytes_are_refused_before_anything_reads_them(tmp_path: P
         await check_video(path)
 
 
-def cut(path: Path) -> None:
-    """Keeps the index and loses the pictures."""
+def damaged(path: Path, *, after: int) -> Path:
+    """Its index stays, and so many bytes of its pictures."""
     body = bytearray(path.read_bytes())
-    start = body.index(b"mdat") + 4
+    start = body.index(b"mdat") + 4 + after
     body[start:] = b"\x5a" * (len(body) - start)
     path.write_bytes(body)
+    return path
 
 
 async def test_what_is_no_video_is_refused(make_clip: Make, tmp_path: Path) -> None:
@@ -276,11 +284,18 @@ async def test_what_is_no_video_is_refused(make_clip: Make, tmp_path: Path) -> N
     with pytest.raises(UserError, match=r"input_not_media.*rawvideo"):
         await check_video(make_clip(frames=2, name="raw.mkv", codecs=("-c:v", "rawvideo", "-pix_fmt", "yuv420p")))
     empty = make_clip(frames=24, codecs=(*H264, "-movflags", "+faststart"))
-    cut(empty)
+    damaged(empty, after=0)
     with pytest.raises(UserError, match="input_not_media"):
         await check_video(empty)
     with pytest.raises(UserError, match="input_not_media"):
         await fit(empty)
+
+
+async def test_a_video_that_only_looks_whole_is_decoded_to_know(make_clip: Make) -> None:
+    source = damaged(make_clip(frames=24, codecs=(*H264, "-movflags", "+faststart")), after=700)
+    assert (await probe(source)).frames == 24
+    with pytest.raises(UserError, match=r"input_not_media.*cannot be decoded"):
+        await check_video(source)
 
 
 async def test_frames_that_are_larger_than_what_is_taken_are_not_decoded(make_clip: Make) -> None:
