@@ -198,6 +198,15 @@ async def test_a_video_is_no_image_and_nobody_uses_the_upload_of_another(cloud: 
     await nothing_happened(cloud)
 
 
+async def test_a_file_that_is_fine_for_a_video_is_too_large_for_an_image(cloud: Cloud) -> None:
+    """Whatever it was said to be: the limit is that of its use, and is asked before the file is read."""
+    upload_id = await upload(cloud, bytes(20 * 1024 * 1024 + 1), "video/mp4")
+    answer = await cloud.http.post("/api/generations", json={**DRAFT, "upload_id": upload_id})
+    problem = answer.json()
+    assert (answer.status_code, problem["code"], problem["errors"][0]["field"]) == (413, "input_too_large", "upload_id")
+    await nothing_happened(cloud)
+
+
 @pytest.mark.parametrize(
     ("media_type", "size", "status"),
     [
