@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date as Date  # noqa: N812  a type among values named date
 from typing import Any
 
+from local import tiny_models
+
 HEAD = """# What a real ComfyUI executed
 
 Written by `tests/comfyui` on {date}; do not edit. It says which of this project's graphs a real ComfyUI has run, \
@@ -19,7 +21,8 @@ made on the spot (`local/tiny_models`). The same cases run on the preview engine
 Weights were tiny and random, in the real layouts, on a CPU. So: classes, inputs, enums, file formats, names, \
 shapes, protocol and arithmetic are proved. Not proved, and owed to a first run on a GPU with the released weights \
 (`python -m tests.comfyui.gpu_check`): what a video looks and sounds like, VRAM, speed, fp8 arithmetic (a CPU \
-computes in float32), the released files themselves, and the real Depth-Anything-3 and SDPose.
+computes in float32), the released files themselves, and the real Depth-Anything-3. Files of which there is no \
+small form, so that no case could use them: {missing}.
 
 ## Where
 {where}
@@ -61,7 +64,9 @@ class Report:
         }
         bad = [case for case in self.cases if case.outcome == "failed"]
         total = sum(case.seconds for case in self.cases)
+        missing = ", ".join(f"`{file.name}` ({file.role})" for file in tiny_models.cannot_be_made())
         return HEAD.format(
+            missing=missing or "none",
             date=date.isoformat(),
             where="\n".join(f"- {name}: {str(value).strip()}" for name, value in facts.items()),
             summary=f"{len(self.cases)} cases, {len(bad)} failed, {total:.0f} s.",
