@@ -53,6 +53,7 @@ class ComfyClient(ComfyApi):
         self._connect_seconds = connect_seconds
         self._reconnects = reconnects
         self._cancelling: set[asyncio.Task[bool]] = set()
+        self._closing: asyncio.Task[None] | None = None
 
     async def run(
         self,
@@ -133,6 +134,19 @@ class ComfyClient(ComfyApi):
             return False
         log.info("comfy_cancelled", prompt_id=prompt_id)
         return True
+
+    async def aclose(self) -> None:
+        """Close after the cancels that are under way. Being cancelled meanwhile stops neither: they go on.
+
+        RunPod's SDK cancels a job again with every stop signal; the second one must not save the run from the first.
+        """
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._settle())
+        await asyncio.shield(self._closing)
+
+    async def _settle(self) -> None:
+        await asyncio.gather(*self._cancelling, return_exceptions=True)  # each has a deadline of its own
+        await super().aclose()
 
     async def wait_ready(self, deadline_seconds: float) -> None:
         """Return when the server answers; `comfy_crashed` at once when its process ends, else `comfy_unreachable`."""

@@ -1,6 +1,5 @@
 """The ComfyUI of this worker: up when a job needs it, fresh after trouble, clean after each job."""
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +24,7 @@ class Engine:
     def __init__(self, process: ComfyProcess) -> None:
         self._process = process
         self._doubtful = False
+        self._unsettled: ComfyClient | None = None
         self.name = "ComfyUI, not started"
         """Version as the server tells it; goes into manifests and into the video's metadata."""
 
@@ -57,6 +57,7 @@ class Engine:
         success and renders as if there were none (facts/comfyui.md section 7). It says so once and keeps the model
         in its cache, so the next job gets a fresh process, or it would succeed in silence.
         """
+        await self._settle()
         if self._doubtful:
             await self._process.restart()
             self._doubtful = False
@@ -74,9 +75,19 @@ class Engine:
             self._doubtful = self._doubtful or error.code in SPENT
             raise
         finally:
-            self._doubtful = self._doubtful or client.stuck
-            await client.aclose()
-            await asyncio.to_thread(self._sweep, names)
+            self._unsettled = client
+            try:
+                await self._settle()
+            finally:
+                self._sweep(names)
+
+    async def _settle(self) -> None:
+        """Wait until a cancelled run has stopped. A cancel that comes in here leaves the wait to the next session."""
+        if self._unsettled is None:
+            return
+        await self._unsettled.aclose()
+        self._doubtful = self._doubtful or self._unsettled.stuck
+        self._unsettled = None
 
     def _sweep(self, names: Names) -> None:
         base = self._process.base_dir

@@ -62,21 +62,32 @@ async def run_stage(worker: Worker, job: dict[str, Any], report: Report) -> dict
     throttle = Throttle(report)
     try:
         reply = await _run(worker, job, throttle)
+        answer = reply.model_dump(mode="json", exclude_none=True)
     except asyncio.CancelledError:
         log.info("stage_run", stage=stage, runpod_id=job.get("id"), outcome="canceled")
         raise
-    except Exception as error:
-        known = isinstance(error, MivoError)
-        log.warning(
-            "stage_run", stage=stage, runpod_id=job.get("id"), outcome="failed", exc_info=None if known else error
-        )
-        answer: dict[str, Any] = {"error": to_wire(error, stage=stage)}
-        if isinstance(error, CapacityError):  # the engine restarts before its next job; a new worker is surer still
-            answer["refresh_worker"] = True
-        return answer
-    finally:
-        await throttle.settle()
-    return reply.model_dump(mode="json", exclude_none=True)
+    except Exception as error:  # noqa: BLE001  the one border where everything becomes a typed reply
+        answer = _failed(worker, job, error)
+    await throttle.settle()  # not after a cancel: nothing is replied then
+    return answer
+
+
+def _failed(worker: Worker, job: dict[str, Any], error: Exception) -> dict[str, Any]:
+    """The typed reply. Only what is not ours is logged with its trace."""
+    stage = worker.definition.stage
+    typed = isinstance(error, MivoError)
+    log.warning(
+        "stage_run",
+        stage=stage,
+        runpod_id=job.get("id"),
+        outcome="failed",
+        error=str(error) if typed else type(error).__name__,
+        exc_info=None if typed else error,
+    )
+    answer: dict[str, Any] = {"error": to_wire(error, stage=stage)}
+    if isinstance(error, CapacityError):  # the engine restarts before its next job; a new worker is surer still
+        answer["refresh_worker"] = True
+    return answer
 
 
 async def _run(worker: Worker, job: dict[str, Any], report: Throttle) -> StageReply:
