@@ -3,15 +3,16 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from shared.artifacts import ArtifactStore, S3Settings
+from shared.comfy.client import ComfyClient
 from shared.comfy.process import ComfyProcess
 from shared.comfy.settings import ComfySettings
+from shared.contracts.stage import BaseGenInput
 from shared.errors import FatalError
 from shared.stage import Names
-from shared.worker import Worker, run_stage
 from shared.worker.engine import Engine
 from workers.base_gen.stage import STAGE as BASE
 
@@ -49,30 +50,43 @@ async def test_after_a_lora_that_did_not_fit_the_next_job_gets_a_fresh_process(p
         assert engine.pid == second
 
 
-async def test_a_run_stops_even_when_its_job_is_cancelled_again_and_again(
-    tmp_path: Path, s3_settings: S3Settings
-) -> None:
+class SlowToStop(ComfyClient):
+    """The server's answer to a cancel takes as long as the test likes."""
+
+    gate: asyncio.Event
+
+    async def ask_to_stop(self, prompt_id: str) -> None:
+        await self.gate.wait()
+        await super().ask_to_stop(prompt_id)
+
+
+async def test_a_run_stops_even_when_its_job_is_cancelled_again_and_again(tmp_path: Path) -> None:
     """RunPod's SDK repeats a stop signal until the job is gone; the repetition must not save the run."""
     command = f"{sys.executable} -m local.comfyui_preview"
-    settings = ComfySettings(command=command, base_dir=tmp_path / "comfyui", extra_args="--step-seconds 0.5")
+    settings = ComfySettings(command=command, base_dir=tmp_path / "comfyui", extra_args="--step-seconds 5")
     process = ComfyProcess(settings)
-    engine = Engine(process)
-    sampling = asyncio.Event()
-    with ArtifactStore(s3_settings) as store:
-        job = {"id": "job-1", "input": {"prompt": "stop", "resolution": "draft", "duration": 1}}
-        report = lambda post: sampling.set() if post["phase"] == "executing" else None  # noqa: E731  three words
-        task = asyncio.create_task(run_stage(Worker(BASE, store, engine), job, report))
-        await asyncio.wait_for(sampling.wait(), 60)
-        while not task.done():
-            task.cancel()
-            await asyncio.sleep(0.01)
-        assert task.cancelled()
-        async with process.client() as client:
-            async with asyncio.timeout(3):
-                while (await client._get_object("/queue"))["queue_running"]:  # noqa: ASYNC110  it is another process
-                    await asyncio.sleep(0.05)
-        pid = engine.pid
-        async with engine.session(Names("b" * 32)):
-            assert engine.pid == pid, "a cancel that went through costs no restart"
-        assert not list((tmp_path / "comfyui" / "output").rglob("*.latent"))
+    await process.start()
+    work = BaseGenInput.model_validate({"prompt": "stop", "resolution": "draft", "duration": 1})
+    client = SlowToStop(process.base_url)
+    client.gate = asyncio.Event()
+    prompt_id = str(uuid4())
+    graph = BASE.graph(work, Names(work.attempt_id)).api()
+    task = asyncio.create_task(client.run(graph, prompt_id=prompt_id, deadline_seconds=60))
+    async with asyncio.timeout(30):
+        while await client.place(prompt_id) != "running":  # noqa: ASYNC110  it is another process
+            await asyncio.sleep(0.02)
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.1)  # it asks the server to stop, and waits for the answer
+        task.cancel()
+        await asyncio.wait({task})
+    assert task.cancelled()
+    closing = asyncio.create_task(client.aclose())
+    await asyncio.wait({closing}, timeout=0.1)
+    closing.cancel()  # even this does not save it
+    client.gate.set()
+    async with process.client() as other, asyncio.timeout(10):
+        while await other.place(prompt_id) is not None:  # noqa: ASYNC110  it is another process
+            await asyncio.sleep(0.02)
+    await client.aclose()
+    assert not client.stuck
     await process.stop()
