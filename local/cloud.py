@@ -4,6 +4,7 @@ Order matters: each floor is ready before the next one starts. Everything dies w
 """
 
 import asyncio
+import fcntl
 import json
 import signal
 import socket
@@ -11,7 +12,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from tempfile import gettempdir
+from typing import IO, Self
 
 import httpx
 
@@ -55,13 +57,14 @@ class Cloud:
         (options.state / "home").mkdir(exist_ok=True)
         self.supervisor = Supervisor(options.state / "logs")
         keys = Keys.of(options.state)
+        self._port_lock = _claim(options.port)
         gateway_port, *spare = free_ports(1 + options.orchestrators)
         self.layout = Layout(
             options=options,
             keys=keys,
             storage=seaweed(options.state / "s3", access_key_id=keys.s3_id, secret_access_key=keys.s3_secret),
             gateway_port=gateway_port,
-            api_ports=(_free_or(options.port, spare[0]), *spare[1:]),
+            api_ports=(options.port if self._port_lock else spare[0], *spare[1:]),
         )
         self.facts: Facts
 
@@ -80,6 +83,8 @@ class Cloud:
         """Workers first, storage last."""
         await self.supervisor.stop()
         self.layout.storage.sweep()
+        if self._port_lock:
+            self._port_lock.close()
         (self.options.state / FACTS).unlink(missing_ok=True)
 
     async def _start(self) -> None:
@@ -176,16 +181,23 @@ def _answers(url: str, headers: dict[str, str] | None = None) -> Callable[[], Aw
     return ready
 
 
-def _free_or(wanted: int, otherwise: int) -> int:
-    """The wanted port unless it is 0 or somebody listens there."""
+def _claim(wanted: int) -> IO[bytes] | None:
+    """Holds a port for this cloud from now on, long before anybody listens there; None when it is not to be had.
+
+    Two clouds that start together would both find it free otherwise.
+    """
     if wanted == 0:
-        return otherwise
-    with socket.socket() as probe:
-        try:
+        return None
+    lock = (Path(gettempdir()) / f"ltx2-port-{wanted}.lock").open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does it
             probe.bind(("127.0.0.1", wanted))
-        except OSError:
-            return otherwise
-    return wanted
+    except OSError:
+        lock.close()
+        return None
+    return lock
 
 
 def read_facts(state: Path) -> Facts:
