@@ -50,6 +50,12 @@ lock: ## renew the lock files (names no registry host)
 	$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --python-version 3.11 --all-extras pyproject.toml -o requirements/dev.lock
 	for e in worker orchestrator; do $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --python-version 3.11 --extra $$e -c requirements/dev.lock pyproject.toml -o requirements/$$e.lock; done
 
+comfyui: setup ## the stages on a real ComfyUI (COMFYUI_DIR or COMFYUI_URL), with a report in docs/comfyui.md
+	COMFYUI_REPORT=docs/comfyui.md $(PY) -m pytest tests/comfyui $(ARGS)
+
+gpu-check: setup ## the first run on a GPU with real weights (COMFYUI_DIR or COMFYUI_URL), with a report
+	$(PY) -m tests.comfyui.gpu_check $(ARGS)
+
 gallery: setup ## write the example graphs anew
 	for s in base_gen spatial_upscale temporal_upscale; do $(PY) -m workers.$$s gallery; done
 
@@ -59,4 +65,4 @@ docs: setup ## write the generated pages
 clean: ## remove what the tasks made
 	rm -rf out .local $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup demo up test unit e2e check format lock gallery docs clean
+.PHONY: help setup demo up test unit e2e check comfyui gpu-check format lock gallery docs clean

@@ -21,7 +21,7 @@ engine, in which every option stands.
 ## What this proves, and what it does not
 Weights were tiny and random, in the real layouts, on a CPU. So: classes, inputs, enums, file formats, names, \
 shapes, protocol and arithmetic are proved. Not proved, and owed to a first run on a GPU with the released weights \
-(`python -m tests.comfyui.gpu_check`): what a video looks and sounds like, VRAM, speed, fp8 arithmetic (a CPU \
+(`make gpu-check`): what a video looks and sounds like, VRAM, speed, fp8 arithmetic (a CPU \
 computes in float32), the released files themselves, and the real Depth-Anything-3. Files of which there is no \
 small form, so that no case could use them: {missing}.
 
