@@ -25,8 +25,8 @@ demo: setup ## start the local cloud and make two videos into out/
 up: setup ## start the local cloud and keep it running (ARGS="--base-gen 2")
 	$(PY) -m local.up $(ARGS)
 
-test: setup ## all tests that need no GPU
-	$(PY) -m pytest $(ARGS)
+test: setup ## all tests that need no GPU (`make comfyui` is for a real ComfyUI)
+	env -u COMFYUI_URL -u COMFYUI_DIR $(PY) -m pytest $(ARGS)
 
 unit: setup ## the quick tests only
 	$(PY) -m pytest tests/unit $(ARGS)

@@ -138,7 +138,10 @@ class ComfyProcess:
         self._port = _free_port()
         flags = ["--listen", "127.0.0.1", "--port", str(self._port), "--base-directory", str(base)]
         flags += ["--extra-model-paths-config", str(_map_embeddings(base))]
-        flags += ["--preview-method", "none", "--disable-metadata", *shlex.split(settings.extra_args)]
+        flags += ["--preview-method", "none", "--disable-metadata"]
+        if settings.dir is not None:  # ComfyUI keeps its database in the checkout, where two processes collide over it
+            flags += ["--database-url", "sqlite:///:memory:"]
+        flags += shlex.split(settings.extra_args)
         self._process = subprocess.Popen(  # noqa: S603  the command is the worker's own setting
             [sys.executable, "-I", str(TETHER), str(os.getpid()), *settings.argv, *flags],
             cwd=settings.dir,
