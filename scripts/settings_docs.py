@@ -56,6 +56,8 @@ def default_of(field: FieldInfo) -> str:
     value: Any = field.default
     if value is PydanticUndefined or value in (None, "", ()):
         return ""
+    if value == sys.executable:
+        return "the interpreter of the process"
     return f"`{value}`"
 
 
