@@ -3,6 +3,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
+# Tests mostly wait. A file stays on one worker, which starts its own cloud, Postgres and S3; WORKERS=0 is one process.
+WORKERS ?= 2
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)
 
@@ -26,7 +28,7 @@ up: setup ## start the local cloud and keep it running (ARGS="--base-gen 2")
 	$(PY) -m local.up $(ARGS)
 
 test: setup ## all tests that need no GPU (`make comfyui` is for a real ComfyUI)
-	env -u COMFYUI_URL -u COMFYUI_DIR $(PY) -m pytest $(ARGS)
+	env -u COMFYUI_URL -u COMFYUI_DIR $(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 unit: setup ## the quick tests only
 	$(PY) -m pytest tests/unit $(ARGS)
