@@ -140,6 +140,9 @@ class Layout:
             "API_KEYS": f"local:{digest}:debug",
             "WEBHOOK_SECRETS": self.keys.webhook,
             "ALLOW_DRAFT": "true",
+            "RATE_PER_SECOND": "1000",  # one machine's only user may do as they like
+            "RATE_BURST": "2000",
+            "IN_FLIGHT_LIMIT": "10000",
             "ALLOW_HTTP_URLS": "true",
             "POLL_SECONDS_MIN": "0.5",
             "POLL_SECONDS_MAX": "2",

@@ -9,7 +9,18 @@ from fastapi import FastAPI
 
 from orchestrator import supervise
 from orchestrator.advance import Advance
-from orchestrator.api import callbacks, errors, generations, health, progress, quotes, stages, uploads
+from orchestrator.api import (
+    callbacks,
+    deliveries,
+    document,
+    errors,
+    generations,
+    health,
+    progress,
+    quotes,
+    stages,
+    uploads,
+)
 from orchestrator.api.observe import Observe
 from orchestrator.api.services import Services
 from orchestrator.inputs import Inputs
@@ -24,6 +35,7 @@ from orchestrator.store import Database
 from orchestrator.store.notices import Notices
 from orchestrator.tasks import Tasks
 from shared.artifacts import ArtifactStore
+from shared.contracts.request import GenerationRequest
 
 log = structlog.get_logger()
 
@@ -49,9 +61,11 @@ def create_app(settings: Settings) -> FastAPI:
         version="0.1.0",
         lifespan=lifespan,
         redirect_slashes=False,
+        separate_input_output_schemas=False,
     )
-    for module in (generations, quotes, uploads, progress, stages, callbacks, health):
+    for module in (generations, quotes, uploads, progress, deliveries, stages, callbacks, health):
         app.include_router(module.router)
+    document.install(app, (GenerationRequest, uploads.UploadRequest), allow_draft=settings.allow_draft)
     errors.install(app)
     app.add_middleware(Observe, metrics=metrics)
     return app
@@ -104,7 +118,7 @@ async def _running(settings: Settings, metrics: Metrics) -> AsyncIterator[Servic
         ]
         stack.push_async_callback(_stop, loops)
         inputs = Inputs(database=database, library=library, outside=outside)
-        yield Services(settings, database, advance, library, runpod, inputs, notices, metrics)
+        yield Services(settings, database, queue, advance, library, runpod, inputs, notices, metrics)
 
 
 async def _stop(loops: list[asyncio.Task[None]]) -> None:

@@ -51,10 +51,10 @@ class Inputs:
         self._library = library
         self._outside = outside
 
-    def check_webhook(self, url: str) -> None:
+    async def check_webhook(self, url: str) -> None:
         """UserError when we would never deliver to this URL."""
         try:
-            self._outside.check(url)
+            await self._outside.check(url)
         except UserError as error:
             raise _of_field(error, "webhook_url") from error
 

@@ -6,7 +6,7 @@ import httpx
 
 from shared.errors import UserError
 from shared.fetcher import Fetched, Fetcher, FetchSettings
-from shared.url_guard import GuardedTransport, check_url
+from shared.url_guard import GuardedTransport, check_host, check_url
 
 POST_TIMEOUT = httpx.Timeout(10, connect=5)
 
@@ -16,9 +16,9 @@ class Outside:
         self._policy = settings.policy
         self._fetcher = Fetcher(settings)
 
-    def check(self, url: str) -> None:
-        """Is the shape of this URL allowed? UserError input_unreachable; the DNS is asked when it is used."""
-        check_url(url, self._policy)
+    async def check(self, url: str) -> None:
+        """Might we ever reach this URL? UserError input_unreachable. Whoever uses it later is guarded again."""
+        await check_host(check_url(url, self._policy), self._policy)
 
     async def fetch(self, url: str, path: Path, *, max_bytes: int) -> Fetched:
         """Get a file; errors are those of `Fetcher.fetch`."""

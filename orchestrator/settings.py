@@ -26,7 +26,12 @@ class ApiKey(Frozen):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
     sha256: Digest
     debug: bool = False
-    """May also send raw stage inputs past plan and price (`/api/stages`)."""
+    """May also send raw stage inputs past plan and price (`/api/stages`), and read /metrics."""
+    metrics: bool = False
+    """May read /metrics, and nothing else."""
+
+
+ROLES = ("debug", "metrics")
 
 
 class SettingsError(Exception):
@@ -55,7 +60,14 @@ class Settings(BaseSettings):
     public_url: AnyHttpUrl | None = None
     """Where RunPod reaches us with its webhooks; without it we learn everything by polling."""
     api_keys: Annotated[tuple[ApiKey, ...], NoDecode] = Field(min_length=1)
-    """`name:sha256hex`, or `name:sha256hex:debug`; separated by commas or white space."""
+    """`name:sha256hex`, `name:sha256hex:debug` (may also send raw stage inputs and read /metrics) or
+    `name:sha256hex:metrics` (may only read /metrics); separated by commas or white space."""
+    rate_per_second: float = Field(default=20, gt=0)
+    """Requests of one key, in the long run and over all replicas; above it, 429."""
+    rate_burst: int = Field(default=100, ge=1)
+    """Requests that one key may make at once after a silence."""
+    in_flight_limit: int = Field(default=200, ge=1)
+    """Generations of one key that have not ended; above it, 429. Bounds what a leaked key can burn."""
     webhook_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = Field(default=(), max_length=MAX_WEBHOOK_SECRETS)
     """`whsec_<base64>` of Standard Webhooks, newest first; without one no `webhook_url` is accepted."""
 
@@ -93,9 +105,9 @@ class Settings(BaseSettings):
         keys = []
         for entry in value.replace(",", " ").split():
             name, digest, role = [*entry.split(":"), "", ""][:3]
-            if role not in {"", "debug"} or entry.count(":") > 2:
-                raise ValueError(f"the key {name!r} is not name:sha256hex or name:sha256hex:debug")
-            keys.append({"name": name, "sha256": digest.lower(), "debug": role == "debug"})
+            if role not in {"", *ROLES} or entry.count(":") > 2:
+                raise ValueError(f"the key {name!r} is not name:sha256hex, nor that with :debug or :metrics")
+            keys.append({"name": name, "sha256": digest.lower(), **{each: role == each for each in ROLES}})
         return keys
 
     @field_validator("webhook_secrets", mode="before")

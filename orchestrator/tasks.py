@@ -149,6 +149,9 @@ class Tasks:
             answer, good = f"HTTP {status}", 200 <= status < 300
         except MivoError as error:
             answer, good = str(error), False
+        except Exception as error:  # a bug of ours must end as a dead letter too, not as one that is pending for ever
+            log.exception("webhook", generation_id=generation.id, delivery_id=delivery_id)
+            answer, good = f"internal: {type(error).__name__}", False
         state = "delivered" if good else "dead" if self._deliveries.last(context.job) else "pending"
         async with self._database.transaction() as connection:
             await deliveries.answered(connection, delivery_id, state=state, answer=answer)

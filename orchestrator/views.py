@@ -4,7 +4,7 @@ from typing import Any
 
 from orchestrator.library import Library
 from orchestrator.progression import overall
-from orchestrator.store import Generation, StageRun
+from orchestrator.store import Delivery, Generation, StageRun
 from orchestrator.transitions import GenerationState, RunState
 from orchestrator.webhooks import message
 
@@ -43,6 +43,21 @@ def detail(generation: Generation, history: list[StageRun], library: Library) ->
     if generation.state is GenerationState.SUCCEEDED:
         shown["result"] = result(history, library, generation.id)
     return shown
+
+
+def delivery(row: Delivery) -> dict[str, Any]:
+    """An outgoing webhook. What the receiver answered is shown as far as it helps: a status, or why there is none."""
+    return _without_none(
+        {
+            "id": row.id,
+            "generation_id": row.generation_id,
+            "state": row.state,
+            "tries": row.tries,
+            "last_answer": row.last_answer,
+            "created_at": row.created_at.isoformat(),
+            "finished_at": row.finished_at.isoformat() if row.finished_at else None,
+        }
+    )
 
 
 def plan_of(generation: Generation) -> list[dict[str, Any]]:

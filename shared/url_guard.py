@@ -111,21 +111,37 @@ async def addresses_of(url: httpx.URL, policy: UrlPolicy, resolver: Resolver) ->
 
     One bad address condemns all: an honest host has none.
     """
+    found = await _found(url, resolver)
+    if not found:
+        raise refused("the host of the URL cannot be found; check its name")
+    _require_public(found, policy)
+    return found[:TRIED]
+
+
+async def check_host(url: httpx.URL, policy: UrlPolicy, resolver: Resolver = system_resolver) -> None:
+    """For a URL that will be used later: UserError input_unreachable when its host is an inner one today.
+
+    A host that the DNS does not know, or not soon enough, passes: it may by then, and is judged again then.
+    """
+    _require_public(await _found(url, resolver), policy)
+
+
+async def _found(url: httpx.URL, resolver: Resolver) -> list[Address]:
+    """The addresses of a host; none when it cannot be found."""
     host = url.raw_host.decode("ascii")
     literal = _literal(host)
     if literal is not None:
-        found = [literal]
-    else:
-        try:
-            async with asyncio.timeout(RESOLVE_SECONDS):
-                found = [ip_address(text.split("%")[0]) for text in await resolver(host)]
-        except (OSError, UnicodeError, ValueError) as error:  # TimeoutError is an OSError
-            raise refused("the host of the URL cannot be found; check its name") from error
-    if not found:
-        raise refused("the host of the URL cannot be found; check its name")
+        return [literal]
+    try:
+        async with asyncio.timeout(RESOLVE_SECONDS):
+            return [ip_address(text.split("%")[0]) for text in await resolver(host)]
+    except (OSError, UnicodeError, ValueError):  # TimeoutError is an OSError
+        return []
+
+
+def _require_public(found: list[Address], policy: UrlPolicy) -> None:
     if not all(is_public(address, policy) for address in found):
-        raise refused("the URL leads to an address that is not public; upload the file instead")
-    return found[:TRIED]
+        raise refused("the URL leads to an address that is not public")
 
 
 def _literal(host: str) -> Address | None:

@@ -1,22 +1,49 @@
-"""API keys: bearer tokens, known by their sha256 and compared in constant time."""
+"""API keys: bearer tokens, known by their sha256 and compared in constant time; each has a rate of its own."""
 
 import hashlib
 import hmac
+import math
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated
 
 import structlog
 from fastapi import Depends
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
-from orchestrator.api.errors import Problem
+from orchestrator.api.errors import Problem, too_many
 from orchestrator.api.services import Injected
 from orchestrator.settings import ApiKey
+from orchestrator.store import limits
 
 SUBPROTOCOL = "ltx2.progress"
 TOKEN_PREFIX = "bearer."  # noqa: S105  a marker, not a secret
 """Browsers cannot set headers on a WebSocket: they offer the subprotocols `ltx2.progress, bearer.<key>`."""
+
+
+class Bearer(SecurityBase):
+    """The token that came, in a header or as a subprotocol. FastAPI's own class knows no WebSockets."""
+
+    def __init__(self) -> None:
+        self.model = HTTPBearer(description="An API key")
+        self.scheme_name = "ApiKey"
+
+    async def __call__(self, connection: HTTPConnection) -> str | None:
+        scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and token.strip():
+            return token.strip()
+        if connection.scope["type"] == "websocket":
+            offered = connection.headers.get("sec-websocket-protocol", "").split(",")
+            found = [
+                word.strip().removeprefix(TOKEN_PREFIX) for word in offered if word.strip().startswith(TOKEN_PREFIX)
+            ]
+            return found[0] if found else None
+        return None
+
+
+Token = Annotated[str | None, Depends(Bearer())]
 
 
 def key_of(token: str, keys: Sequence[ApiKey]) -> ApiKey | None:
@@ -26,21 +53,10 @@ def key_of(token: str, keys: Sequence[ApiKey]) -> ApiKey | None:
     return fitting[0] if fitting else None
 
 
-def _token(connection: HTTPConnection) -> str | None:
-    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        return token.strip()
-    if connection.scope["type"] == "websocket":
-        offered = connection.headers.get("sec-websocket-protocol", "").split(",")
-        tokens = [word.strip().removeprefix(TOKEN_PREFIX) for word in offered if word.strip().startswith(TOKEN_PREFIX)]
-        return tokens[0] if tokens else None
-    return None
-
-
-async def caller(connection: HTTPConnection, services: Injected) -> ApiKey:
-    """Who calls; a 401 problem when that is nobody we know."""
-    token = _token(connection)
-    key = key_of(token, services.settings.api_keys) if token else None
+async def known(token: Token, services: Injected) -> ApiKey:
+    """Who calls: 401 when that is nobody we know, 429 when they call too often."""
+    settings = services.settings
+    key = key_of(token, settings.api_keys) if token else None
     if key is None:
         raise Problem(
             HTTPStatus.UNAUTHORIZED,
@@ -49,6 +65,24 @@ async def caller(connection: HTTPConnection, services: Injected) -> ApiKey:
             headers={"WWW-Authenticate": "Bearer"},
         )
     structlog.contextvars.bind_contextvars(caller=key.name)
+    async with services.database.transaction() as connection:
+        wait = await limits.take(connection, key.name, per_second=settings.rate_per_second, burst=settings.rate_burst)
+    if wait:
+        raise too_many(
+            "rate_limited",
+            f"at most {settings.rate_per_second:g} requests a second, after a first {settings.rate_burst}",
+            seconds=math.ceil(wait),
+        )
+    return key
+
+
+Known = Annotated[ApiKey, Depends(known)]
+
+
+async def caller(key: Known) -> ApiKey:
+    """Somebody who may have generations."""
+    if key.metrics:
+        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "this key may only read /metrics")
     return key
 
 
@@ -63,3 +97,13 @@ async def debugger(key: Caller) -> ApiKey:
 
 
 Debugger = Annotated[ApiKey, Depends(debugger)]
+
+
+async def observer(key: Known) -> ApiKey:
+    """Who may read /metrics: Prometheus by a key of its own, and engineers."""
+    if not (key.metrics or key.debug):
+        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "this key may not read /metrics")
+    return key
+
+
+Observer = Annotated[ApiKey, Depends(observer)]

@@ -15,11 +15,13 @@ router = APIRouter(prefix="/api/callbacks", tags=["callbacks"], include_in_schem
 
 @router.post("/runpod/{run_id}/{token}")
 async def runpod(run_id: str, token: str, services: Injected) -> Response:
-    """Make the run due for polling. The body is not read; the token is compared in constant time."""
+    """Make the run due for polling, at most once in POLL_SECONDS_MIN. The body is not read; the token is compared
+    in constant time.
+    """
     async with services.database.transaction() as connection:
         run = await runs.get(connection, run_id)
         # a forged id costs the same comparison as a real one
         if not hmac.compare_digest((run.token if run else "").encode(), token.encode()) or run is None:
             raise not_found("run")
-        await runs.due_now(connection, run_id)
+        await runs.due_soon(connection, run_id, gap=services.settings.poll_seconds_min)
     return Response(status_code=HTTPStatus.OK)  # RunPod wants a 200 (facts/runpod.md section A)

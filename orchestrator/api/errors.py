@@ -69,6 +69,13 @@ def invalid(errors: Sequence[FieldProblem]) -> Problem:
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_input", said, errors=errors)
 
 
+def too_many(code: str, message: str, *, seconds: int) -> Problem:
+    """429, to be tried again after so many seconds."""
+    return Problem(
+        HTTPStatus.TOO_MANY_REQUESTS, code, message, retryable=True, headers={"Retry-After": str(max(seconds, 1))}
+    )
+
+
 def not_found(what: str) -> Problem:
     return Problem(HTTPStatus.NOT_FOUND, "not_found", f"there is no such {what}")
 

@@ -6,10 +6,13 @@ from http import HTTPStatus
 
 import psycopg
 from fastapi import APIRouter
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from psycopg_pool import PoolTimeout
 
+from orchestrator.api.answers import Alive, Readiness
+from orchestrator.api.auth import Observer
+from orchestrator.api.document import WITH_KEY, answers
 from orchestrator.api.services import Injected
 from orchestrator.store import generations, runs
 from shared.errors import MivoError
@@ -19,12 +22,18 @@ router = APIRouter(tags=["health"])
 READY_SECONDS = 8.0
 
 
-@router.get("/healthz")
+@router.get("/healthz", response_model=None, responses={HTTPStatus.OK.value: {"model": Alive, "description": "Alive"}})
 async def healthz() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/readyz")
+@router.get(
+    "/readyz",
+    responses={
+        status.value: {"model": Readiness, "description": status.phrase}
+        for status in (HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE)
+    },
+)
 async def readyz(services: Injected) -> JSONResponse:
     """200 when database, storage and every endpoint answer; else 503 with what does not."""
     checks: dict[str, Awaitable[object]] = {
@@ -50,9 +59,12 @@ async def _checked(check: Awaitable[object]) -> str:
     return "ok"
 
 
-@router.get("/metrics")
-async def metrics(services: Injected) -> Response:
-    """Prometheus text. What is in flight is read from the database: every replica shows the same."""
+@router.get("/metrics", response_class=PlainTextResponse, responses=answers(str, *WITH_KEY))
+async def metrics(services: Injected, _key: Observer) -> Response:
+    """Prometheus text, for keys with the role `metrics` or `debug`.
+
+    What is in flight is read from the database: every replica shows the same.
+    """
     async with services.database.transaction() as connection:
         live = await generations.count_live(connection)
         live_runs = await runs.count_live(connection)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import structlog
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 
-from orchestrator.api.auth import SUBPROTOCOL, caller
+from orchestrator.api.auth import SUBPROTOCOL, Token, caller, known
 from orchestrator.api.errors import Problem, not_found
 from orchestrator.api.services import Injected, Services
 from orchestrator.store import Event, events, generations
@@ -31,10 +31,11 @@ async def progress(
     socket: WebSocket,
     generation_id: str,
     services: Injected,
+    token: Token,
     after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
 ) -> None:
     try:
-        key = await caller(socket, services)
+        key = await caller(await known(token, services))
         async with services.database.transaction() as connection:
             if await generations.get(connection, generation_id, owner=key.name) is None:
                 raise not_found("generation")

@@ -5,8 +5,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from orchestrator import pricing
+from orchestrator.api.answers import Quote
 from orchestrator.api.auth import Caller
-from orchestrator.api.body import described, json_body
+from orchestrator.api.body import json_body
+from orchestrator.api.document import WITH_BODY, WITH_KEY, answers, body_of
 from orchestrator.api.generations import parse
 from orchestrator.api.services import Injected
 from orchestrator.plan import make_plan
@@ -15,7 +17,12 @@ from shared.contracts.request import GenerationRequest
 router = APIRouter(prefix="/api/quotes", tags=["generations"])
 
 
-@router.post("", openapi_extra=described(GenerationRequest))
+@router.post(
+    "",
+    response_model=None,
+    responses=answers(Quote, *WITH_KEY, *WITH_BODY),
+    openapi_extra=body_of(GenerationRequest),
+)
 async def quote(request: Request, services: Injected, _key: Caller) -> dict[str, Any]:
     """Credits, and the estimated GPU seconds of each stage on an H100 without a cold start."""
     asked = parse(services, await json_body(request))

@@ -10,6 +10,7 @@ from orchestrator.advance import Advance
 from orchestrator.inputs import Inputs
 from orchestrator.library import Library
 from orchestrator.metrics import Metrics
+from orchestrator.queue import Queue
 from orchestrator.runpod_client import RunPodClient
 from orchestrator.settings import Settings
 from orchestrator.store import Database
@@ -20,6 +21,7 @@ from orchestrator.store.notices import Notices
 class Services:
     settings: Settings
     database: Database
+    queue: Queue
     advance: Advance
     library: Library
     runpod: RunPodClient

@@ -9,8 +9,10 @@ from fastapi.responses import JSONResponse
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from orchestrator.api.answers import Upload
 from orchestrator.api.auth import Caller
-from orchestrator.api.body import described, json_body
+from orchestrator.api.body import json_body
+from orchestrator.api.document import WITH_BODY, WITH_KEY, answers, body_of
 from orchestrator.api.services import Injected
 from orchestrator.inputs import MAX_IMAGE_BYTES, MAX_VIDEO_BYTES
 from orchestrator.store import deliveries
@@ -35,7 +37,12 @@ class UploadRequest(Frozen):
         return value
 
 
-@router.post("", status_code=HTTPStatus.CREATED, openapi_extra=described(UploadRequest))
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    responses=answers(Upload, *WITH_KEY, *WITH_BODY, status=HTTPStatus.CREATED),
+    openapi_extra=body_of(UploadRequest),
+)
 async def create(request: Request, services: Injected, key: Caller) -> JSONResponse:
     """PUT exactly that many bytes to `url`, with `headers`, before `expires_at`."""
     asked = UploadRequest.model_validate(await json_body(request))

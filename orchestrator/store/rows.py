@@ -79,7 +79,14 @@ class Delivery(Row):
     generation_id: str
     state: str
     tries: int
+    last_answer: str | None
     created_at: datetime
+    finished_at: datetime | None
+
+
+class ListedDelivery(Delivery):
+    number: int
+    """Of its generation, for paging."""
 
 
 class Upload(Row):

@@ -114,7 +114,7 @@ async def claim_due(connection: Connection, *, limit: int, lease: float) -> list
 
 
 async def poll_again(connection: Connection, run_id: str, *, claimed_until: datetime, seconds: float) -> None:
-    """Give a claim back; a hint that came while we held it (`due_now`) keeps its earlier time."""
+    """Give a claim back; a hint that came while we held it (`due_soon`) keeps its earlier time."""
     await connection.execute(
         "UPDATE stage_runs SET next_poll_at = CASE WHEN deadline_at > clock_timestamp()"
         " THEN LEAST(deadline_at, clock_timestamp() + make_interval(secs => %s))"
@@ -124,12 +124,20 @@ async def poll_again(connection: Connection, run_id: str, *, claimed_until: date
     )
 
 
-async def due_now(connection: Connection, run_id: str) -> None:
+async def due_soon(connection: Connection, run_id: str, *, gap: float) -> None:
+    """Have a live run looked at: now, or `gap` seconds after the last time that this was asked for.
+
+    However often it is asked for, it brings about one look per gap, and one after the last time.
+    """
+    look = sql.SQL(
+        "CASE WHEN hinted_at > clock_timestamp() THEN hinted_at"
+        " ELSE GREATEST(clock_timestamp(), hinted_at + make_interval(secs => {})) END"
+    ).format(gap)
     await connection.execute(
-        sql.SQL("UPDATE stage_runs SET next_poll_at = clock_timestamp() WHERE id = %s AND {live}").format(
-            live=sql.SQL(LIVE)
-        ),
-        (run_id,),
+        sql.SQL(
+            "UPDATE stage_runs SET hinted_at = {look}, next_poll_at = LEAST(next_poll_at, {look})"
+            " WHERE id = {run_id} AND {live}"
+        ).format(look=look, run_id=run_id, live=sql.SQL(LIVE))
     )
 
 

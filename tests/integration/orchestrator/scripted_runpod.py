@@ -77,6 +77,8 @@ class ScriptedRunPod:
     gate: asyncio.Event | None = None
     """While it is not set, /status does not answer; `waiting` counts who waits."""
     waiting: int = 0
+    asked: int = 0
+    """Calls of /status."""
     healthy: bool = True
     url: str = ""
 
@@ -124,6 +126,7 @@ async def _run(runpod: ScriptedRunPod, endpoint: str, request: Request) -> Respo
 
 async def _status(runpod: ScriptedRunPod, endpoint: str, job_id: str) -> Response:
     del endpoint
+    runpod.asked += 1
     job = runpod.find(job_id)
     if runpod.gate is not None:
         runpod.waiting += 1

@@ -10,7 +10,7 @@ GOOD = {
     "DATABASE_URL": "postgresql://user:database-password@db/x",  # pragma: allowlist secret
     "RUNPOD_API_KEY": "runpod-secret",  # pragma: allowlist secret
     **{f"RUNPOD_{stage}_ENDPOINT_ID": "abc" for stage in ("BASE_GEN", "SPATIAL_UPSCALE", "TEMPORAL_UPSCALE")},
-    "API_KEYS": f"mivo:{DIGEST},studio:{DIGEST}:debug",
+    "API_KEYS": f"mivo:{DIGEST},studio:{DIGEST}:debug,prom:{DIGEST}:metrics",
     "S3_BUCKET": "mivo",
     "S3_ENDPOINT_URL": "https://s3.example",
     "S3_ACCESS_KEY_ID": "id",
@@ -31,7 +31,8 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
 def test_a_good_environment_is_read() -> None:
     settings = load()
     assert settings.environment == "production"
-    assert [(key.name, key.debug) for key in settings.api_keys] == [("mivo", False), ("studio", True)]
+    roles = [(key.name, key.debug, key.metrics) for key in settings.api_keys]
+    assert roles == [("mivo", False, False), ("studio", True, False), ("prom", False, True)]
     assert str(settings.runpod_endpoint_base_url) == "https://api.runpod.ai/v2"
     assert not settings.fetching.allow_http
     assert all(secret not in repr(settings) for secret in SECRET_WORDS)
@@ -70,7 +71,10 @@ def test_every_problem_is_named_at_once_and_no_value_is_shown(environment: pytes
         ("FETCH_ALLOW_NETWORKS", '["10.0.0.0/8"]', "ENVIRONMENT=local"),
         ("API_KEYS", f"mivo:{DIGEST} mivo:{DIGEST}", "same name"),
         ("API_KEYS", f"mivo:{DIGEST}:root", "name:sha256hex"),
+        ("API_KEYS", f"mivo:{DIGEST}:debug:metrics", "name:sha256hex"),
         ("API_KEYS", "", "API_KEYS"),
+        ("RATE_PER_SECOND", "0", "RATE_PER_SECOND"),
+        ("IN_FLIGHT_LIMIT", "0", "IN_FLIGHT_LIMIT"),
         ("WEBHOOK_SECRETS", " ".join(["whsec_" + "QUJD" * 8] * 3), "WEBHOOK_SECRETS"),
         ("POLL_SECONDS_MIN", "60", "POLL_SECONDS_MIN"),
     ],

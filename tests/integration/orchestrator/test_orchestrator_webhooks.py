@@ -1,7 +1,9 @@
+import asyncio
 import json
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from fastapi.responses import Response
 from pydantic import SecretStr
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from orchestrator.webhooks import signed_headers
 from tests.integration.orchestrator.cloud import WEBHOOK_SECRET, Cloud, eventually
 from tests.integration.orchestrator.conftest import StartCloud
 from tests.integration.orchestrator.scripted_runpod import serving
@@ -114,11 +117,92 @@ async def test_inner_addresses_are_never_posted_to(start_cloud: StartCloud, rece
     changes = {"environment": "production", "allow_draft": False, "allow_http_urls": False}
     async with start_cloud(**changes) as cloud:
         sold: dict[str, Any] = {"prompt": "x", "resolution": "720p", "duration": 10}
-        refused = await cloud.http.post("/api/generations", json={**sold, "webhook_url": receiver.url})
-        assert refused.status_code == 422
-        assert refused.json()["errors"][0]["field"] == "webhook_url"
-        # a name that only the DNS shows to be an inner one is taken, and then not delivered to
-        await cloud.create(**sold, webhook_url="https://localhost/hook")
+        for inner in (receiver.url, "https://127.0.0.1/hook", "https://localhost/hook", "https://[::ffff:a00:1]/"):
+            refused = await cloud.http.post("/api/generations", json={**sold, "webhook_url": inner})
+            assert refused.status_code == 422
+            assert refused.json()["errors"][0]["field"] == "webhook_url"
+        # a name that the DNS does not know yet is taken; what it leads to later is judged again before each post
+        made = await cloud.create(**sold, webhook_url="https://later.invalid/hook")
+        moved = "jsonb_set(request, '{webhook_url}', '\"https://localhost/hook\"')"
+        await cloud.rows(f"UPDATE generations SET request = {moved} WHERE id = %s", made["id"])  # noqa: S608  ours
         state, _, answer = await delivery(cloud, "dead")
         assert (state, answer.startswith("input_unreachable")) == ("dead", True)
     assert receiver.taken == []
+
+
+async def listed(cloud: Cloud, query: str = "") -> list[dict[str, Any]]:
+    answer = await cloud.http.get(f"/api/deliveries{query}")
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["deliveries"]
+    return found
+
+
+async def test_a_dead_letter_is_listed_and_sent_again_by_hand(cloud: Cloud, receiver: Receiver) -> None:
+    """With a signature of its own time: the first one would be refused as a replay by then."""
+    receiver.answers.extend([500] * cloud.settings.delivery_tries)
+    made = await cloud.create(webhook_url=receiver.url)
+    await delivery(cloud, "dead")
+    await cloud.ended((await cloud.create())["id"])  # has no webhook, so no delivery
+    [dead] = await listed(cloud, "?state=dead")
+    assert (dead["generation_id"], dead["tries"], dead["last_answer"]) == (made["id"], 4, "HTTP 500")
+    await cloud.rows("UPDATE generations SET finished_at = finished_at - interval '1 day'")
+    answer = await cloud.http.post(f"/api/deliveries/{dead['id']}/redeliver")
+    assert (answer.status_code, answer.json()["state"]) == (202, "pending")
+    headers, body = (await receiver.count(5))[-1]
+    assert headers["webhook-id"] == receiver.taken[0][0]["webhook-id"] == dead["id"]
+    message = Webhook(WEBHOOK_SECRET).verify(body.decode(), headers)
+    assert message["data"]["id"] == made["id"]
+    age = datetime.now(UTC) - datetime.fromisoformat(message["timestamp"])
+    assert age > timedelta(hours=23)  # of what it tells; the signature is of now
+    assert (await delivery(cloud, "delivered"))[1:] == (5, "HTTP 204")
+    assert await listed(cloud, "?state=dead") == []
+    assert [row["state"] for row in await listed(cloud)] == ["delivered"]
+
+
+async def test_what_was_delivered_can_be_had_again_but_not_what_is_under_way(cloud: Cloud, receiver: Receiver) -> None:
+    await cloud.create(webhook_url=receiver.url)
+    await delivery(cloud, "delivered")
+    [row] = await listed(cloud)
+    url = f"/api/deliveries/{row['id']}/redeliver"
+    answers = await asyncio.gather(*(cloud.http.post(url) for _ in range(5)))
+    assert min(answer.status_code for answer in answers) == 202
+    assert {answer.status_code for answer in answers} <= {202, 409}
+    await receiver.count(2)
+    await delivery(cloud, "delivered")
+    await cloud.rows("UPDATE deliveries SET state = 'pending', finished_at = NULL")
+    refused = await cloud.http.post(url)
+    assert (refused.status_code, refused.json()["code"]) == (409, "already_pending")
+
+
+@pytest.mark.parametrize("delivery_id", ["msg_0", f"msg_{'0' * 32}", "%00", "x" * 1000])
+async def test_there_is_no_such_delivery(cloud: Cloud, delivery_id: str) -> None:
+    answer = await cloud.http.post(f"/api/deliveries/{delivery_id}/redeliver")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+async def test_pages_of_deliveries(cloud: Cloud, receiver: Receiver) -> None:
+    made = [(await cloud.create(webhook_url=receiver.url))["id"] for _ in range(3)]
+    await receiver.count(3)
+    first = (await cloud.http.get("/api/deliveries?limit=2")).json()
+    rest = (await cloud.http.get(f"/api/deliveries?limit=2&before={first['next']}")).json()
+    assert [row["generation_id"] for row in first["deliveries"] + rest["deliveries"]] == made[::-1]
+    assert rest["next"] is None
+
+
+@pytest.mark.parametrize("minutes", [-6, 6])
+def test_a_replay_is_outside_of_the_receivers_window(minutes: int) -> None:
+    """Five minutes either way, as the public package has it; the timestamp is signed, so it cannot be freshened."""
+    at = datetime.now(UTC) + timedelta(minutes=minutes)
+    headers = signed_headers([SecretStr(WEBHOOK_SECRET)], "msg_1", at, b"{}")
+    with pytest.raises(WebhookVerificationError, match="timestamp"):
+        Webhook(WEBHOOK_SECRET).verify("{}", headers)
+    fresh = {**headers, "webhook-timestamp": str(int(datetime.now(UTC).timestamp()))}
+    with pytest.raises(WebhookVerificationError, match="signature"):
+        Webhook(WEBHOOK_SECRET).verify("{}", fresh)
+
+
+def test_a_secret_that_was_taken_away_signs_nothing() -> None:
+    headers = signed_headers([SecretStr(WEBHOOK_SECRET)], "msg_1", datetime.now(UTC), b"{}")
+    assert Webhook(WEBHOOK_SECRET).verify("{}", headers) == {}
+    with pytest.raises(WebhookVerificationError, match="signature"):
+        Webhook(OLD_SECRET).verify("{}", headers)

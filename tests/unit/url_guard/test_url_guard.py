@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from shared.errors import UserError
-from shared.url_guard import UrlPolicy, addresses_of, check_url, is_public
+from shared.url_guard import UrlPolicy, addresses_of, check_host, check_url, is_public
 
 PRODUCTION = UrlPolicy()
 LOCAL = UrlPolicy(
@@ -161,3 +161,22 @@ async def test_a_name_without_addresses() -> None:
 
     with pytest.raises(UserError, match="cannot be found"):
         await addresses_of(httpx.URL("https://nowhere.example/"), PRODUCTION, resolver)
+
+
+@pytest.mark.parametrize("answer", [[], ["1.1.1.1"], OSError("no such host"), TimeoutError()])
+async def test_a_url_for_later_may_have_a_name_that_the_dns_does_not_know_yet(answer: list[str] | Exception) -> None:
+    async def resolver(_: str) -> list[str]:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    await check_host(httpx.URL("https://later.example/hook"), PRODUCTION, resolver)
+
+
+@pytest.mark.parametrize("host", ["inside.example", "10.0.0.1", "0x7f.1", "[::1]", "[64:ff9b::7f00:1]"])
+async def test_a_url_for_later_may_not_lead_inside_today(host: str) -> None:
+    async def resolver(_: str) -> list[str]:
+        return ["1.1.1.1", "192.168.0.1"]
+
+    with pytest.raises(UserError, match="not public"):
+        await check_host(httpx.URL(f"https://{host}/hook"), PRODUCTION, resolver)

@@ -1,0 +1,75 @@
+"""The OpenAPI document says all that the API may answer; a test with schemathesis holds the API to it."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from orchestrator.api.answers import Problem
+from shared import geometry
+from shared.contracts.vocabulary import Resolution
+
+EVERYWHERE = (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
+WITH_KEY = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS, *EVERYWHERE)
+WITH_BODY = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
+RETRY_AFTER = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer", "minimum": 1}}}
+REFERENCE = "#/components/schemas/{model}"
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def answers(model: Any, *problems: HTTPStatus, status: HTTPStatus = HTTPStatus.OK) -> Responses:
+    """The `responses` of a route: one good answer, and the problems."""
+    found: Responses = {status.value: {"model": model, "description": status.phrase}}
+    for problem in sorted({*problems, *EVERYWHERE}):
+        found[problem.value] = {"model": Problem, "description": problem.phrase}
+        if problem in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
+            found[problem.value]["headers"] = RETRY_AFTER
+    return found
+
+
+def body_of(model: type[BaseModel] | None = None) -> dict[str, Any]:
+    """What is said of a body that a route reads itself; without a model, any object."""
+    schema = {"type": "object"} if model is None else {"$ref": REFERENCE.format(model=model.__name__)}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def install(app: FastAPI, bodies: Sequence[type[BaseModel]], *, allow_draft: bool) -> None:
+    """Complete what FastAPI finds out: schemas of the bodies, and the media type of problems."""
+    found_out = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = found_out()
+            _, schemas = models_json_schema([(body, "validation") for body in bodies], ref_template=REFERENCE)
+            document["components"]["schemas"] |= schemas["$defs"]
+            _narrow(document["components"]["schemas"], allow_draft=allow_draft)
+            for path in document["paths"].values():
+                for operation in path.values():
+                    _name_problems(operation["responses"])
+        return app.openapi_schema or {}
+
+    app.openapi = openapi  # type: ignore[method-assign] # FastAPI's own way to extend it
+
+
+def _name_problems(responses: dict[str, Any]) -> None:
+    for status, answer in responses.items():
+        if int(status) >= HTTPStatus.BAD_REQUEST and "application/json" in answer.get("content", {}):
+            answer["content"] = {"application/problem+json": answer["content"]["application/json"]}
+
+
+def _narrow(schemas: dict[str, Any], *, allow_draft: bool) -> None:
+    """What the settings and the tier decide, and the type alone does not say."""
+    sold = [each for each in Resolution if allow_draft or each is not Resolution.DRAFT]
+    schemas["Resolution"] = {"type": "string", "enum": [str(each) for each in sold], "title": "Resolution"}
+    durations = sorted({seconds for each in sold for seconds in geometry.durations(each)})
+    schemas["GenerationRequest"]["properties"]["duration"] |= {"enum": durations}
