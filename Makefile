@@ -36,6 +36,9 @@ unit: setup ## the quick tests only
 e2e: setup ## the whole local cloud, all toggles
 	$(PY) -m pytest tests/e2e $(ARGS)
 
+chaos: setup ## kill and break everything under load (ARGS="--generations 200 --kills 60 --seed 7 --write" for the long form)
+	$(PY) -m tests.chaos.run $(ARGS)
+
 check: setup ## lint, format, types, import rules, file sizes, secrets
 	ruff check .
 	ruff format --check .
@@ -67,4 +70,4 @@ docs: setup ## write the generated pages
 clean: ## remove what the tasks made
 	rm -rf out .local $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup demo up test unit e2e check comfyui gpu-check format lock gallery docs clean
+.PHONY: help setup demo up test unit e2e chaos check comfyui gpu-check format lock gallery docs clean

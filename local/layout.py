@@ -32,6 +32,8 @@ class Options:
     gateway: Mapping[str, str] = field(default_factory=dict)
     orchestrator: Mapping[str, str] = field(default_factory=dict)
     worker: Mapping[str, str] = field(default_factory=dict)
+    worker_runpod_url: str | None = None
+    """What workers are told instead of the gateway's own base URL, e.g. that of a proxy between the two."""
 
     @property
     def engine(self) -> str:
@@ -162,7 +164,7 @@ class Layout:
 
     def worker_env(self, stage: Stage, worker_id: str) -> dict[str, str]:
         """As RunPod sets it, with our gateway in RunPod's place (facts/runpod.md section D)."""
-        base = f"{self.runpod_base_url}/{self.endpoint(stage)}"
+        base = f"{self.options.worker_runpod_url or self.runpod_base_url}/{self.endpoint(stage)}"
         who = "gpu=local&session={life}"  # tells the gateway a restarted worker from the one before it
         return {
             **self._common(),

@@ -15,6 +15,7 @@ import time
 from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -133,7 +134,7 @@ class Supervisor:
 
     def _note(self, service: Service, text: str) -> None:
         with self.log_of(service.name).open("a") as log:
-            log.write(f"--- {service.name}: {text}\n")
+            log.write(f"--- {datetime.now(UTC).isoformat()} {service.name}: {text}\n")
 
 
 def _signal(group: int, number: signal.Signals) -> None:

@@ -37,6 +37,11 @@ class Timings:
     """Seconds by phase."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
+
+    def so_far(self) -> float:
+        """Seconds since the job began."""
+        return round(time.monotonic() - self.began, 3)
 
     @contextmanager
     def of(self, phase: str) -> Iterator[None]:
@@ -99,6 +104,14 @@ async def _run(worker: Worker, job: dict[str, Any], report: Throttle) -> StageRe
         manifest = await asyncio.to_thread(store.read_manifest, stage, stage_key)
         reused = manifest is not None
         if manifest is None:
+            log.info(
+                "render_begins",
+                stage=stage,
+                runpod_id=job.get("id"),
+                attempt_id=work.attempt_id,
+                stage_key=stage_key,
+                after=timings.so_far(),
+            )
             manifest = await _render(worker, work, stage_key, report, timings)
     log.info(
         "stage_run",

@@ -1,6 +1,5 @@
 """Nothing outlives the local cloud: neither Ctrl-C nor kill -9 of its process; and two clouds do not collide."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -10,22 +9,8 @@ from pathlib import Path
 import httpx
 
 from local.cloud import FACTS, read_facts
+from tests import processes
 from tests.fixtures_cloud import wait_for
-
-
-def processes_of(state: Path) -> list[str]:
-    """Command lines of all processes that name this state folder, in arguments or environment."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdecimal() or int(folder.name) == os.getpid():
-            continue
-        try:
-            said = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
-        except OSError:  # it has ended meanwhile
-            continue
-        if os.fsencode(state) in said:
-            found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()[:200])
-    return found
 
 
 def start(state: Path) -> subprocess.Popen[bytes]:
@@ -38,7 +23,7 @@ def up_yet(state: Path) -> bool | None:
 
 
 def gone(state: Path) -> bool | None:
-    return None if processes_of(state) else True
+    return None if processes.naming(state) else True
 
 
 def test_ctrl_c_and_kill_9_leave_nothing_behind_and_two_clouds_do_not_collide(tmp_path: Path) -> None:
