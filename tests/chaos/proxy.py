@@ -98,8 +98,9 @@ class FaultProxy:
                 await _pump(self, connection, reader, None)
             else:
                 await self._relay(connection, reader, writer)
-        except OSError:
-            connection.reset()  # either end went away, which is what this relay is for
+        except OSError:  # either end went away, which is what this relay is for
+            await asyncio.sleep(REFUSAL_SECONDS if len(connection.writers) == 1 else 0)  # nobody there: see above
+            connection.reset()
         finally:
             self._open.discard(connection)
             for one in connection.writers:
