@@ -160,7 +160,8 @@ class Layout:
         if self.options.engine == "preview":
             return {"COMFYUI_COMMAND": PREVIEW, "COMFYUI_BASE_DIR": str(self.options.state / "comfyui" / worker_id)}
         given = {name: os.environ[name] for name in REAL_ENGINE if os.environ.get(name)}
-        return {"COMFYUI_BASE_DIR": given.get("COMFYUI_DIR", "comfyui"), **given}
+        own = {"WORKER_PARTIAL": "true"}  # a developer's ComfyUI need not have every model
+        return {"COMFYUI_BASE_DIR": given.get("COMFYUI_DIR", "comfyui"), **own, **given}
 
     def worker_env(self, stage: Stage, worker_id: str) -> dict[str, str]:
         """As RunPod sets it, with our gateway in RunPod's place (facts/runpod.md section D)."""

@@ -4,7 +4,6 @@ The wheel's own starter is not used: it opens every parent folder for everybody 
 interrupted leaves it unable to start again. Its binaries are.
 """
 
-import ctypes
 import hashlib
 import os
 import pwd
@@ -17,9 +16,10 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from shared.parent import die_with_parent
+
 VERSION = "pginstall18"
 LONGEST_SOCKET = 90  # bytes of folder; sockaddr_un holds 107 with the socket's own name
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
 SETTINGS = {
     "listen_addresses": "",  # a unix socket only
     "fsync": "off",  # survives any kill of the process; only a crash of the machine could cost this local data
@@ -71,7 +71,7 @@ def _become(account: pwd.struct_passwd | None) -> None:
         os.setgroups([])
         os.setgid(account.pw_gid)
         os.setuid(account.pw_uid)
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGINT)  # Postgres's fast shutdown
+    die_with_parent(signal.SIGINT)  # Postgres's fast shutdown
 
 
 def _let_through(path: Path) -> None:

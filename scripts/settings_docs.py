@@ -16,6 +16,7 @@ from orchestrator.settings import Settings as OrchestratorSettings
 from shared.artifacts import S3Settings
 from shared.comfy.settings import ComfySettings
 from shared.fetcher import FetchSettings
+from shared.worker.settings import WorkerSettings
 
 PAGE = Path("docs/settings.md")
 HEAD = """# Settings
@@ -26,6 +27,7 @@ that cannot use its environment ends at once and names every problem.
 CLASSES: tuple[tuple[str, type[BaseSettings]], ...] = (
     ("Orchestrator (`python -m orchestrator serve`)", OrchestratorSettings),
     ("S3 (orchestrator and workers)", S3Settings),
+    ("Workers", WorkerSettings),
     ("ComfyUI (workers)", ComfySettings),
     ("Fetching what users name (orchestrator)", FetchSettings),
     ("Local RunPod gateway", GatewaySettings),
@@ -56,6 +58,8 @@ def default_of(field: FieldInfo) -> str:
     value: Any = field.default
     if value is PydanticUndefined or value in (None, "", ()):
         return ""
+    if isinstance(value, tuple):
+        return f"`{','.join(map(str, value))}`"
     if value == sys.executable:
         return "the interpreter of the process"
     return f"`{value}`"

@@ -10,6 +10,8 @@ from local.runpod_gateway.store import utc_now
 
 _KEY = "endpoint = %(endpoint)s AND worker = %(worker)s"
 _MINE = f"{_KEY} AND session = %(session)s"
+_INTRODUCE = """INSERT INTO runpod_gateway.workers (endpoint, worker, session, seen_at)
+                VALUES (%(endpoint)s, %(worker)s, %(session)s, %(now)s) ON CONFLICT DO NOTHING"""
 _REPLACE = """UPDATE runpod_gateway.workers
               SET session = %(session)s, past_sessions = %(past)s, seen_at = %(now)s, suspect = false,
                   leaving_until = NULL, unhealthy = NULL
@@ -40,11 +42,7 @@ class WorkerStore:
         now = utc_now()
         values = _values(endpoint, holder, now)
         async with self._database.transaction() as tx:
-            await tx.connection.execute(
-                "INSERT INTO runpod_gateway.workers (endpoint, worker, session, seen_at)"
-                " VALUES (%(endpoint)s, %(worker)s, %(session)s, %(now)s) ON CONFLICT DO NOTHING",
-                values,
-            )
+            await tx.connection.execute(_INTRODUCE, values)
             query = f"SELECT * FROM runpod_gateway.workers WHERE {_KEY} FOR UPDATE"  # noqa: S608  a constant
             row = await (await tx.connection.execute(query, values)).fetchone()
             if row is None:  # the insert above made it, and nobody deletes workers
@@ -72,6 +70,9 @@ class WorkerStore:
         await self._update(endpoint, holder, "leaving_until = %(until)s", until=utc_now() + self._leaving)
 
     async def unhealthy(self, endpoint: str, holder: Holder, reason: str) -> None:
+        """Of a worker that may never have asked for a job: the SDK says it before the first one."""
+        async with self._database.transaction() as tx:
+            await tx.connection.execute(_INTRODUCE, _values(endpoint, holder, utc_now()))
         await self._update(endpoint, holder, "unhealthy = %(reason)s", reason=reason)
 
     async def pinged(self, endpoint: str, holder: Holder) -> bool:

@@ -21,8 +21,8 @@ class ComfyApi:
 
     Args:
         base_url: e.g. http://127.0.0.1:8188.
-        process_alive: says whether the server's process lives, where this worker started it. It tells
-            `comfy_crashed` from `comfy_unreachable`.
+        process_end: says how the server's process ended, where this worker started it; None while it lives. It
+            tells `comfy_crashed` from `comfy_unreachable`.
         request_seconds: limit of one small request, and of silence within a transfer. Generous, because Python
             code in ComfyUI that loads weights can hold the server's loop up for seconds.
     """
@@ -31,12 +31,12 @@ class ComfyApi:
         self,
         base_url: str,
         *,
-        process_alive: Callable[[], bool] | None = None,
+        process_end: Callable[[], MivoError | None] | None = None,
         request_seconds: float = 30.0,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.request_seconds = request_seconds
-        self._process_alive = process_alive
+        self._process_end = process_end
         self._http = httpx.AsyncClient(base_url=self.base_url, timeout=request_seconds, trust_env=False)
 
     async def __aenter__(self) -> Self:
@@ -48,13 +48,11 @@ class ComfyApi:
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    def dead(self) -> TransientError | None:
-        """`comfy_crashed` when the server's process is known to have ended."""
-        if self._process_alive is not None and not self._process_alive():
-            return TransientError("comfy_crashed", "the ComfyUI process has ended")
-        return None
+    def dead(self) -> MivoError | None:
+        """How the server's process ended, when it is known to have: `comfy_crashed`, `out_of_memory`."""
+        return self._process_end() if self._process_end is not None else None
 
-    def gone(self, error: BaseException) -> TransientError:
+    def gone(self, error: BaseException) -> MivoError:
         """What it means that the server does not answer."""
         kind = type(error).__name__  # without its text: that may hold a URL
         return self.dead() or TransientError("comfy_unreachable", f"ComfyUI does not answer ({kind})")

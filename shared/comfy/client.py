@@ -3,14 +3,13 @@
 import asyncio
 import time
 from collections.abc import Callable
-from pathlib import Path
 from uuid import UUID
 
 import structlog
 from tenacity import AsyncRetrying, RetryError, retry_if_exception, retry_if_result, stop_after_delay, wait_random
 
 from shared.comfy.api import ComfyApi
-from shared.comfy.events import FileRef, Run
+from shared.comfy.events import Run
 from shared.comfy.failures import GraphJson
 from shared.comfy.follow import Follower, Patience
 from shared.comfy.progress import Progress, ProgressMeter
@@ -25,10 +24,12 @@ class ComfyClient(ComfyApi):
     """Runs graphs on one server, one at a time (design section 8: concurrency 1).
 
     Args:
-        base_url: see `ComfyApi`, like `process_alive` and `request_seconds`.
+        base_url: see `ComfyApi`, like `process_end` and `request_seconds`.
         poll_seconds: after so long without an event, queue and history are asked.
         history_seconds: how long a history may lag behind the success event.
         cancel_seconds: how long a cancelled run may take to stop; an interrupt waits for the end of a silent node.
+        silence_seconds: without an event in the middle of a sampler's steps.
+        quiet_seconds: without an event elsewhere (loading, decoding, encoding text).
         connect_seconds: limit of one WebSocket handshake.
         reconnects: sockets that may be lost without a sign of life in between, and unanswered questions in a row.
     """
@@ -37,21 +38,27 @@ class ComfyClient(ComfyApi):
         self,
         base_url: str,
         *,
-        process_alive: Callable[[], bool] | None = None,
+        process_end: Callable[[], MivoError | None] | None = None,
         request_seconds: float = 30.0,
         poll_seconds: float = 5.0,
         history_seconds: float = 10.0,
         cancel_seconds: float = 20.0,
+        silence_seconds: float = 300.0,
+        quiet_seconds: float = 900.0,
         connect_seconds: float = 10.0,
         reconnects: int = 5,
     ) -> None:
-        super().__init__(base_url, process_alive=process_alive, request_seconds=request_seconds)
+        super().__init__(base_url, process_end=process_end, request_seconds=request_seconds)
         self.stuck = False  # the last run was cancelled but did not stop: restart the server before the next
-        self._poll_seconds = poll_seconds
-        self._history_seconds = history_seconds
         self._cancel_seconds = cancel_seconds
-        self._connect_seconds = connect_seconds
-        self._reconnects = reconnects
+        self.patience = Patience(
+            silence=silence_seconds,
+            quiet=quiet_seconds,
+            poll=poll_seconds,
+            history=history_seconds,
+            connect=connect_seconds,
+            reconnects=reconnects,
+        )
         self._cancelling: set[asyncio.Task[bool]] = set()
         self._closing: asyncio.Task[None] | None = None
 
@@ -61,8 +68,6 @@ class ComfyClient(ComfyApi):
         *,
         prompt_id: str,
         deadline_seconds: float,
-        silence_seconds: float = 300.0,
-        quiet_seconds: float = 900.0,
         meter: ProgressMeter | None = None,
         on_progress: OnProgress | None = None,
     ) -> Run:
@@ -72,8 +77,6 @@ class ComfyClient(ComfyApi):
             graph: API-format JSON.
             prompt_id: a canonical lowercase UUID, new for every attempt (the server takes one twice).
             deadline_seconds: for the whole run, including its wait in the queue.
-            silence_seconds: without an event in the middle of a sampler's steps.
-            quiet_seconds: without an event elsewhere (loading, decoding, encoding text).
             meter: weights of the progress; by node class when left out.
             on_progress: called in the event loop whenever the progress changes; throttling is the caller's.
 
@@ -88,16 +91,8 @@ class ComfyClient(ComfyApi):
         self.stuck = False
         if prompt_id != _canonical(prompt_id):
             raise FatalError("internal", "prompt_id is no canonical lowercase UUID; ComfyUI would refuse it")
-        patience = Patience(
-            silence=silence_seconds,
-            quiet=quiet_seconds,
-            poll=self._poll_seconds,
-            history=self._history_seconds,
-            connect=self._connect_seconds,
-            reconnects=self._reconnects,
-        )
         tell = _teller(meter or ProgressMeter(graph), on_progress)
-        follower = Follower(self, Run(prompt_id, graph), patience, tell)
+        follower = Follower(self, Run(prompt_id, graph), self.patience, tell)
         started = time.monotonic()
         try:
             async with asyncio.timeout(deadline_seconds):
@@ -162,18 +157,6 @@ class ComfyClient(ComfyApi):
         except TimeoutError as error:
             message = f"ComfyUI was not ready within {deadline_seconds:g} s"
             raise TransientError("comfy_unreachable", message) from error
-
-    def output_path(self, ref: FileRef, base_dir: Path) -> Path:
-        """The path of a file where worker and server share `base_dir` (ComfyUI's --base-directory): no copy.
-
-        FatalError `bad_output` for a file that is not there (a cached run names files that may be deleted,
-        facts/comfyui.md section 7) or that lies outside.
-        """
-        root = (base_dir / ref.kind).resolve()
-        path = (root / ref.subfolder / ref.filename).resolve()
-        if not path.is_relative_to(root) or not path.is_file():
-            raise FatalError("bad_output", f"ComfyUI's file '{ref.filename}' is not in its {ref.kind} folder")
-        return path
 
     async def _probe(self) -> None:
         if crashed := self.dead():

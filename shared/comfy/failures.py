@@ -5,7 +5,7 @@ input values of text fields are dropped (facts/comfyui.md section 5: both leak t
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shared.errors import CapacityError, FatalError, MivoError, TransientError
@@ -21,6 +21,15 @@ GraphJson = Mapping[str, Any]
 def is_model_loader(class_type: str) -> bool:
     """Whether a class reads weights (CheckpointLoaderSimple, LoadDA3Model, ...), unlike LoadImage or LoadLatent."""
     return "Loader" in class_type or ("Load" in class_type and "Model" in class_type)
+
+
+def values_of_combo(config: Sequence[Any]) -> list[str]:
+    """The values of an input's config in both forms: [[values], options] and ["COMBO", {"options": values}]."""
+    if config and isinstance(config[0], list):
+        return [str(value) for value in config[0]]
+    if len(config) > 1 and isinstance(config[1], Mapping):
+        return [str(value) for value in config[1].get("options") or []]
+    return []
 
 
 def title_of(graph: GraphJson, node_id: str) -> str:
@@ -109,7 +118,7 @@ def _problem(error: Mapping[str, Any], graph: GraphJson) -> str:
     if name in TEXT_INPUTS:
         return f"{kind} on {name}"
     if kind == "value_not_in_list":
-        legal = _legal(info)
+        legal = values_of_combo(info.get("input_config") or [])
         if not legal:  # the server leaves lists of more than 20 values out: "x: 'y' not in (list of length 44)"
             return clean(str(error.get("details") or name), graph)
         shown = ", ".join(legal[:MAX_LEGAL])
@@ -120,16 +129,6 @@ def _problem(error: Mapping[str, Any], graph: GraphJson) -> str:
     if kind == "exception_during_validation":  # a dangling link says KeyError, a wrong slot IndexError
         about = f"{info.get('exception_type')} {about}"
     return f"{said}: {about}" if about else said
-
-
-def _legal(info: Mapping[str, Any]) -> list[str]:
-    """The values of a combo in both forms: [[values], options] and ["COMBO", {"options": values}]."""
-    config = info.get("input_config") or []
-    if config and isinstance(config[0], list):
-        return [str(value) for value in config[0]]
-    if len(config) > 1 and isinstance(config[1], Mapping):
-        return [str(value) for value in config[1].get("options") or []]
-    return []
 
 
 def _texts(graph: GraphJson) -> list[str]:

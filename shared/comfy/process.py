@@ -19,13 +19,15 @@ from typing import Any
 
 import structlog
 
+from shared.comfy import memory
 from shared.comfy.client import ComfyClient
 from shared.comfy.settings import ComfySettings
-from shared.errors import TransientError
+from shared.errors import CapacityError, MivoError, TransientError
 
 log = structlog.get_logger(__name__)
 
 PORTS = range(20_000, 32_000)  # below Linux's ephemeral range (32768 up): no outgoing connection takes one meanwhile
+KILL_SECONDS = 30.0  # until a killed process has given 100 GB of memory and its GPU back
 MAX_LINE = 500  # characters of a log line that are kept
 MAX_WARNINGS = 1_000
 # What ComfyUI only mumbles although the result is wrong: LoRA keys that fit nothing, LoRA tensors of a wrong shape
@@ -50,6 +52,8 @@ class ComfyProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
         self._port = 0
+        self._counter: Path | None = None
+        self._kills = 0
         self._lock = asyncio.Lock()
         self._warnings: deque[tuple[int, str]] = deque(maxlen=MAX_WARNINGS)
         self._mark = 0
@@ -91,7 +95,21 @@ class ComfyProcess:
 
     def client(self, **options: Any) -> ComfyClient:
         """A client of the server as it runs now; make a new one after every start. `options`: see ComfyClient."""
-        return ComfyClient(self.base_url, process_alive=self.alive, **options)
+        return ComfyClient(self.base_url, process_end=self.end, **options)
+
+    def end(self) -> MivoError | None:
+        """How our process ended; None while it lives. `comfy_crashed`, or `out_of_memory` where the kernel says so.
+
+        A kill for want of memory is known by the count of the process's own cgroup (`comfy/memory.py`) alone; without
+        one, or when the whole container is killed with it, nobody can tell it from any other kill.
+        """
+        if self.alive():
+            return None
+        code = self._process.poll() if self._process is not None else None
+        if code == -signal.SIGKILL and (memory.kills(self._counter) or 0) > self._kills:
+            return CapacityError("out_of_memory", "the kernel killed ComfyUI: the memory of the host ran out")
+        how = f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
+        return TransientError("comfy_crashed", f"the ComfyUI process has ended {how}", exit_code=code)
 
     async def start(self) -> None:
         """Start the process unless it runs, and return when it answers.
@@ -102,7 +120,10 @@ class ComfyProcess:
             await self._start()
 
     async def stop(self, grace_seconds: float = 10.0) -> None:
-        """End the process and its whole group: politely, then by force after `grace_seconds`."""
+        """End the process and its whole group: politely, then by force after `grace_seconds`.
+
+        TransientError comfy_crashed when even that does not end it: the driver of its GPU hangs.
+        """
         async with self._lock:
             await self._stop(grace_seconds)
 
@@ -111,6 +132,11 @@ class ComfyProcess:
         async with self._lock:
             await self._stop(grace_seconds)
             await self._start()
+
+    def kill(self) -> None:
+        """End the process and its group by force, from any thread; whoever waits for it sees that it ended."""
+        if self._process is not None:
+            _signal_group(self._process.pid, signal.SIGKILL)
 
     def mark(self) -> int:
         """A point in the log, for `warnings_since`."""
@@ -130,6 +156,9 @@ class ComfyProcess:
             except BaseException:
                 await self._stop(0.0)
                 raise
+        if self.pid is not None:
+            self._counter = memory.counter_of(self.pid)
+            self._kills = memory.kills(self._counter) or 0
 
     def _spawn(self) -> None:
         settings, base = self._settings, self._settings.base_dir.absolute()
@@ -162,7 +191,10 @@ class ComfyProcess:
         with contextlib.suppress(subprocess.TimeoutExpired):  # the group is killed next
             await asyncio.to_thread(process.wait, grace_seconds)
         _signal_group(process.pid, signal.SIGKILL)
-        await asyncio.to_thread(process.wait)  # SIGKILL leaves no choice
+        try:
+            await asyncio.to_thread(process.wait, KILL_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise TransientError("comfy_crashed", "ComfyUI hangs in the kernel: it cannot be killed") from error
         await asyncio.to_thread(reader.join, 5.0)  # the pipe ends with the last process that holds it
         self._process = self._reader = None
 

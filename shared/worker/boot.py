@@ -1,6 +1,5 @@
 """From the environment to a worker; what every handler does first."""
 
-import ctypes
 import os
 import signal
 
@@ -8,28 +7,28 @@ from shared import logs
 from shared.artifacts import ArtifactStore, S3Settings
 from shared.comfy.process import ComfyProcess
 from shared.comfy.settings import ComfySettings
+from shared.parent import die_with_parent
 from shared.stage import StageDefinition
 from shared.worker.engine import Engine
-from shared.worker.run import Worker
-
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
+from shared.worker.settings import WorkerSettings
+from shared.worker.worker import Worker
 
 
 def boot(definition: StageDefinition) -> Worker:
-    """Reads S3_* and COMFYUI_*; ValidationError names every setting that is missing or wrong."""
+    """Reads S3_*, COMFYUI_* and WORKER_*; ValidationError names every setting that is missing or wrong.
+
+    In the main thread. Every process that is forked from here on dies with this one: the SDK forks a child that pings
+    RunPod for ever, with the last job's id, after a kill -9 of its parent, so that the lease of that job would never
+    end (facts/runpod.md section 0). Stop signals end this process within seconds (`departure.py`).
+    """
     logs.configure(definition.stage)
-    forked_children_die_with_us()
-    return Worker(
+    os.register_at_fork(after_in_child=lambda: die_with_parent(signal.SIGKILL))
+    process = ComfyProcess(ComfySettings())
+    worker = Worker(
         definition=definition,
         store=ArtifactStore(S3Settings()),
-        engine=Engine(ComfyProcess(ComfySettings())),
+        engine=Engine(process),
+        settings=WorkerSettings(),
     )
-
-
-def forked_children_die_with_us() -> None:
-    """The SDK forks a child that pings RunPod for ever, with the last job's id, after a kill -9 of this process.
-
-    The lease of that job would never end (facts/runpod.md section 0), so the kernel has to end the child.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    os.register_at_fork(after_in_child=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
+    worker.departure.watch(process.kill)
+    return worker

@@ -1,8 +1,9 @@
 """The ComfyUI of this worker: up when a job needs it, fresh after trouble, clean after each job."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 
@@ -25,19 +26,43 @@ class Engine:
         self._process = process
         self._doubtful = False
         self._unsettled: ComfyClient | None = None
+        self.spent = False
+        """Not even a restart brought ComfyUI up: only a fresh worker can help."""
         self.name = "ComfyUI, not started"
         """Version as the server tells it; goes into manifests and into the video's metadata."""
 
     async def start(self) -> None:
-        """Up and answering, or TransientError comfy_crashed or comfy_unreachable. Also the fitness check."""
+        """Up and answering, or MivoError: comfy_crashed, comfy_unreachable, out_of_memory."""
+        try:
+            await self._start()
+        except MivoError:
+            self.spent = True
+            raise
+        self.spent = False
+
+    async def _start(self) -> None:
+        """A fresh process after doubt. One that crashes gets a second chance, for it may have lost its port or have
+        been found alive and died while it was asked; so does one that ran before, and answers no more.
+        """
+        if self._doubtful:
+            await self._process.stop()
+            self._doubtful = False
+        ran_before = self.pid is not None
         try:
             await self._process.start()
-        except TransientError as error:  # it was found alive, and died while it was asked
+        except TransientError as error:
+            if error.code != "comfy_crashed" and not ran_before:
+                raise
             log.warning("engine_restarts", code=error.code)
             await self._process.restart()
         async with self._process.client() as client:
             stats = await client.system_stats()
         self.name = f"ComfyUI {stats['system']['comfyui_version']}"
+
+    async def catalogue(self) -> Mapping[str, Any]:
+        """What GET /object_info says of the node classes; asked once ComfyUI is up."""
+        async with self._process.client() as client:
+            return await client.object_info()
 
     @property
     def pid(self) -> int | None:
@@ -58,9 +83,6 @@ class Engine:
         in its cache, so the next job gets a fresh process, or it would succeed in silence.
         """
         await self._settle()
-        if self._doubtful:
-            await self._process.restart()
-            self._doubtful = False
         await self.start()
         self._process.hidden = hidden
         mark = self._process.mark()

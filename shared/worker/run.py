@@ -12,17 +12,16 @@ from typing import Any, Literal
 
 import structlog
 
-from shared.artifacts import ArtifactStore
 from shared.comfy.progress import Progress
 from shared.contracts import keys
 from shared.contracts.artifact import Artifact, Manifest, manifest_key
 from shared.contracts.stage import BaseGenInput, ReplyArtifact, StageInput, StageProgress, StageReply
 from shared.errors import CapacityError, MivoError, to_wire
-from shared.stage import Names, StageDefinition
+from shared.stage import Names
 from shared.worker import execute, outputs
-from shared.worker.engine import Engine
 from shared.worker.parse import parse
 from shared.worker.progress import Report, Throttle, rounds_of
+from shared.worker.worker import Worker
 
 log = structlog.get_logger(__name__)
 
@@ -52,21 +51,13 @@ class Timings:
             self.seconds[phase] = round(time.monotonic() - started, 3)
 
 
-@dataclass(frozen=True)
-class Worker:
-    """What a job needs; built once for the process."""
-
-    definition: StageDefinition
-    store: ArtifactStore
-    engine: Engine
-
-
 async def run_stage(worker: Worker, job: dict[str, Any], report: Report) -> dict[str, Any]:
     """The reply to a job, or `{"error": <wire form>}`: nothing but a cancel escapes."""
     stage = worker.definition.stage
     throttle = Throttle(report)
     try:
-        reply = await _run(worker, job, throttle)
+        async with worker.departure.job():
+            reply = await _run(worker, job, throttle)
         answer = reply.model_dump(mode="json", exclude_none=True)
     except asyncio.CancelledError:
         log.info("stage_run", stage=stage, runpod_id=job.get("id"), outcome="canceled")
@@ -90,8 +81,9 @@ def _failed(worker: Worker, job: dict[str, Any], error: Exception) -> dict[str, 
         exc_info=None if typed else error,
     )
     answer: dict[str, Any] = {"error": to_wire(error, stage=stage)}
-    if isinstance(error, CapacityError):  # the engine restarts before its next job; a new worker is surer still
+    if isinstance(error, CapacityError) or worker.engine.spent:
         answer["refresh_worker"] = True
+        worker.departure.after_this_job()  # RunPod's SDK passes the wish on, but lives on itself
     return answer
 
 

@@ -13,5 +13,5 @@ if __name__ == "__main__":
     async def handler(job: dict[str, Any]) -> dict[str, Any]:
         return await run_stage(worker, job, lambda post: runpod.serverless.progress_update(job, post))
 
-    runpod.serverless.register_fitness_check(worker.engine.start)
+    runpod.serverless.register_fitness_check(worker.fit)
     runpod.serverless.start({"handler": handler})

@@ -176,7 +176,9 @@ async def held(client: Client, worker: str) -> None:
 class SdkWorker:
     """A process of its own group on the real `runpod.serverless.start`."""
 
-    def __init__(self, url: str, endpoint: str, worker: str, home: Path, **more: str) -> None:
+    def __init__(
+        self, url: str, endpoint: str, worker: str, home: Path, *, argv: tuple[str, ...] = (str(TOY),), **more: str
+    ) -> None:
         base = f"{url}/v2/{endpoint}"
         query = f"?gpu=local&session={time.monotonic_ns()}"
         self.worker = worker
@@ -199,7 +201,7 @@ class SdkWorker:
         self.log = home / f"{worker}.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(TOY)],
+                [sys.executable, *argv],
                 env=environment,
                 stdout=log,
                 stderr=log,

@@ -1,5 +1,6 @@
 import asyncio
 import time
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -19,7 +20,8 @@ GRAPH = {
 SAVED = {"3": {"latents": [{"filename": "a_00001_.latent", "subfolder": "job", "type": "output"}]}}
 
 
-async def run(client: ComfyClient, **options: Any) -> Run:
+async def run(client: ComfyClient, *, patience: dict[str, Any] | None = None, **options: Any) -> Run:
+    client.patience = replace(client.patience, **patience or {})
     options = {"deadline_seconds": 15.0, "prompt_id": str(uuid4()), **options}
     return await client.run(GRAPH, **options)
 
@@ -114,7 +116,7 @@ async def test_a_socket_that_is_dead_on_the_other_side_does_not_hang(comfy: Scri
         await job.succeed(SAVED)
 
     comfy.script = unheard
-    assert (await run(client, quiet_seconds=2.0)).files("Save")
+    assert (await run(client, patience={"quiet": 2.0})).files("Save")
 
 
 async def test_a_stream_that_always_breaks_is_given_up(comfy: ScriptedComfy, client: ComfyClient) -> None:
@@ -157,7 +159,7 @@ async def test_silence_in_the_middle_of_steps_is_a_timeout(comfy: ScriptedComfy,
 
     comfy.script = stalling
     with pytest.raises(TransientError, match=r"execution_timeout.*no sign of life for 0.6 s in 'Sample'"):
-        await run(client, silence_seconds=0.6)
+        await run(client, patience={"silence": 0.6})
     assert "cancel" in comfy.calls
     assert not comfy.running
     assert not client.stuck
@@ -172,7 +174,7 @@ async def test_a_quiet_node_may_take_longer_than_a_step(comfy: ScriptedComfy, cl
         await job.succeed(SAVED)
 
     comfy.script = loading
-    assert (await run(client, silence_seconds=0.3, quiet_seconds=10.0)).files("Save")
+    assert (await run(client, patience={"silence": 0.3, "quiet": 10.0})).files("Save")
 
 
 async def test_waiting_for_its_turn_is_not_silence_but_has_the_deadline(
@@ -184,7 +186,7 @@ async def test_waiting_for_its_turn_is_not_silence_but_has_the_deadline(
 
     comfy.script, comfy.cancel_status = waiting, 404
     with pytest.raises(TransientError, match=r"execution_timeout: the run took longer than 2 s"):
-        await run(client, quiet_seconds=0.5, deadline_seconds=2.0)
+        await run(client, patience={"quiet": 0.5}, deadline_seconds=2.0)
     assert comfy.calls[-3:] == ["cancel", "delete", "interrupt"]
     assert not comfy.pending
 

@@ -16,26 +16,13 @@ async def test_an_uploaded_file_comes_back_unchanged(comfy: ScriptedComfy, clien
     assert comfy.calls == ["upload overwrite=true"]
     target = await client.fetch_output(ref, tmp_path / "back.latent")
     assert target.read_bytes() == source.read_bytes()
-    assert client.output_path(ref, comfy.folder).read_bytes() == source.read_bytes()
 
 
-async def test_a_file_that_is_not_there_is_a_bad_output(
-    comfy: ScriptedComfy, client: ComfyClient, tmp_path: Path
-) -> None:
+async def test_a_file_that_is_not_there_is_a_bad_output(client: ComfyClient, tmp_path: Path) -> None:
     gone = FileRef("gone.mp4", "job")
     with pytest.raises(FatalError, match=r"bad_output: .*gone.mp4"):
         await client.fetch_output(gone, tmp_path / "x.mp4")
-    with pytest.raises(FatalError, match="bad_output"):
-        client.output_path(gone, comfy.folder)
     assert list(tmp_path.glob("x.mp4*")) == []  # noqa: ASYNC240  a look into a folder of three files
-
-
-def test_a_path_outside_the_folder_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "output").mkdir()
-    (tmp_path / "secret").write_text("x")
-    client = ComfyClient("http://127.0.0.1:1")
-    with pytest.raises(FatalError, match="bad_output"):
-        client.output_path(FileRef("secret", ".."), tmp_path)
 
 
 async def test_a_file_above_the_limit_is_an_error_without_its_content(client: ComfyClient, tmp_path: Path) -> None:

@@ -2,20 +2,25 @@
 
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from shared.artifacts import ArtifactStore, S3Settings
 from shared.comfy.process import ComfyProcess
 from shared.comfy.settings import ComfySettings
 from shared.contracts.stage import StageReply
+from shared.contracts.vocabulary import Stage
 from shared.errors import ErrorBody
 from shared.stage import StageDefinition
 from shared.worker import Worker, run_stage
 from shared.worker.engine import Engine
+from tests.contract.gateway.harness import BEARER, Client, serve, settings
+from tests.integration.worker.endpoint import Endpoint, StartEndpoint
 
 
 class Stages:
@@ -49,3 +54,21 @@ async def stages(s3_settings: S3Settings, tmp_path: Path) -> AsyncIterator[Stage
     with ArtifactStore(s3_settings) as store:
         yield Stages(store, engine)
     await engine.close()
+
+
+@pytest.fixture
+async def start_endpoint(
+    new_database: Callable[[], str], s3_settings: S3Settings, tmp_path: Path
+) -> AsyncIterator[StartEndpoint]:
+    """Starts an endpoint with a gateway of its own; its workers end with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def start(stage: Stage = Stage.BASE_GEN, **over: Any) -> Endpoint:
+            url = stack.enter_context(serve(settings(new_database(), **over)))
+            http = httpx.AsyncClient(base_url=url, headers=BEARER, timeout=30)
+            await stack.enter_async_context(http)
+            made = Endpoint(Client(http, stage.replace("_", "-")), s3_settings, tmp_path, stage)
+            stack.callback(made.close)
+            return made
+
+        yield start

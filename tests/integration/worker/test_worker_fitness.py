@@ -1,0 +1,51 @@
+"""A worker that is not fit says so and takes no job: real worker processes on the SDK's own loop."""
+
+import pytest
+
+from shared.contracts.vocabulary import Stage
+from tests.integration.worker.endpoint import StartEndpoint
+
+
+@pytest.mark.parametrize(
+    ("stage", "trouble", "more", "said"),
+    [
+        (Stage.BASE_GEN, "no_pack", {}, "LTXVSaveConditioning"),
+        (Stage.SPATIAL_UPSCALE, "no_pack", {}, "LTXVLoadConditioning, LTXVLoopingSampler"),
+        (Stage.BASE_GEN, "never_starts", {"COMFYUI_READY_SECONDS": "2"}, "comfy_unreachable"),
+        (Stage.BASE_GEN, "dies_at_start", {}, "comfy_crashed"),
+    ],
+)
+async def test_a_worker_that_is_not_fit_says_so_and_takes_no_job(
+    start_endpoint: StartEndpoint, stage: Stage, trouble: str, more: dict[str, str], said: str
+) -> None:
+    """Its ComfyUI answers although ComfyUI-LTXVideo failed to import, or never answers, or ends."""
+    endpoint = await start_endpoint(stage)
+    job = await endpoint.run()
+    worker = endpoint.start_worker("unfit", troubles={trouble: 9}, env=more)
+    assert worker.process.wait(60) == 1
+    shown = (await endpoint.client.workers())["unfit"]
+    assert shown["unhealthy"].startswith("fit: ")
+    assert said in shown["unhealthy"]
+    view = await endpoint.client.status(job)
+    assert (view["status"], view.get("retries", 0)) == ("IN_QUEUE", 0), "it was never taken"
+
+
+async def test_a_missing_model_file_makes_a_worker_unfit_unless_it_may_be_partial(
+    start_endpoint: StartEndpoint,
+) -> None:
+    endpoint = await start_endpoint(Stage.TEMPORAL_UPSCALE)
+    lacking = {"no_audio_vae": 9}
+    worker = endpoint.start_worker("unfit", troubles=lacking)
+    assert worker.process.wait(60) == 1
+    shown = (await endpoint.client.workers())["unfit"]["unhealthy"]
+    assert "model_missing: ComfyUI lacks weights: ltx-2-19b-audio-vae.safetensors" in shown
+    endpoint.start_worker("partial", troubles=lacking, env={"WORKER_PARTIAL": "true"})
+    view = await endpoint.client.until(await endpoint.client.run({"no": "input"}), "FAILED", seconds=60)
+    assert "invalid_input" in view["error"]
+
+
+async def test_a_fit_worker_takes_its_job(start_endpoint: StartEndpoint) -> None:
+    endpoint = await start_endpoint()
+    endpoint.start_worker("fit")
+    view = await endpoint.client.until(await endpoint.run(), "COMPLETED", seconds=60)
+    assert view["output"]["stage"] == "base_gen"
