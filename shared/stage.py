@@ -70,7 +70,7 @@ class Names:
         return f"{self.execution}-detail"
 
     def prefix(self, what: str) -> str:
-        """Of an output: ComfyUI appends `_00001_.<type>`."""
+        """Of an output: ComfyUI appends a counter and the type."""
         return f"{self.folder}/{what}"
 
 

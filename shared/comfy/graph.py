@@ -13,7 +13,16 @@ from shared.errors import FatalError
 
 # Classes whose result leaves the graph: `output_node` in the node catalogue (comfyui/node_catalog.json).
 OUTPUT_CLASSES = frozenset(
-    {"SaveLatent", "SaveVideo", "SaveImage", "SaveAudio", "LTXVSaveConditioning", "PreviewImage", "PreviewAny"}
+    {
+        "SaveLatent",
+        "SaveWEBM",
+        "SaveVideo",
+        "SaveImage",
+        "SaveAudio",
+        "LTXVSaveConditioning",
+        "PreviewImage",
+        "PreviewAny",
+    }
 )
 
 

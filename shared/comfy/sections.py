@@ -12,7 +12,8 @@ SAVE_VIDEO_LATENT = "Save video latent"
 SAVE_AUDIO_LATENT = "Save audio latent"
 SAVE_CONDITIONING = "Save text conditioning"
 SAVE_DETAIL_CONDITIONING = "Save detail conditioning"
-SAVE_VIDEO = "Save video"
+SAVE_CLIP = "Save clip"
+SAVE_SOUND = "Save sound"
 DECODE_VIDEO = "Decode video"
 DECODE_AUDIO = "Decode sound"
 
@@ -24,11 +25,22 @@ def camera(camera: Camera, strength: float | None) -> list[Lora]:
 
 
 def decode(
-    graph: Graph, *, video: Link, audio: Link, vae: Link, audio_vae: Link, fps: int, recipe: Decode, prefix: str
+    graph: Graph,
+    *,
+    video: Link,
+    audio: Link,
+    vae: Link,
+    audio_vae: Link,
+    fps: int,
+    recipe: Decode,
+    clip: str,
+    sound: str,
 ) -> Graph:
-    """The video ending: tiled decode of both latents, joined and saved as `<prefix>_00001_.mp4`.
+    """The video ending: tiled decode of both latents, each saved with next to no loss. The worker cuts and joins.
 
-    Frames stay uncropped here: ComfyUI's SaveVideo has no quality setting, so the worker cuts, crops and encodes.
+    `clip` and `sound` are prefixes: `<clip>_00001_.webm`, `<sound>_00001.flac`.
+
+    Not SaveVideo: it encodes H.264 at a quality that cannot be set, and the delivered file would be a copy of a copy.
     """
     graph = graph.add(
         DECODE_VIDEO,
@@ -42,16 +54,15 @@ def decode(
     )
     graph = graph.add(DECODE_AUDIO, "LTXVAudioVAEDecode", samples=audio, audio_vae=audio_vae)
     graph = graph.add(
-        "Join frames and sound", "CreateVideo", images=Link(DECODE_VIDEO), audio=Link(DECODE_AUDIO), fps=float(fps)
+        SAVE_CLIP,
+        "SaveWEBM",
+        images=Link(DECODE_VIDEO),
+        filename_prefix=clip,
+        codec="av1",
+        fps=float(fps),
+        crf=recipe.clip_crf,
     )
-    return graph.add(
-        SAVE_VIDEO,
-        "SaveVideo",
-        video=Link("Join frames and sound"),
-        filename_prefix=prefix,
-        format="mp4",
-        codec="h264",
-    )
+    return graph.add(SAVE_SOUND, "SaveAudio", audio=Link(DECODE_AUDIO), filename_prefix=sound)
 
 
 def hold_image(graph: Graph, *, latent: Link, vae: Link, image: str, compression: int | None, strength: float) -> Graph:

@@ -37,6 +37,8 @@ class Sample:
     """Highest level of the sound; NaN or infinite when one of its samples is."""
     loudness: float
     """RMS of the sound over the whole video."""
+    offset: float
+    """Mean level of the sound."""
 
 
 async def sample(path: Path, *, timeout: float = 120) -> Sample:  # noqa: ASYNC109  seconds; ends ffmpeg too
@@ -79,4 +81,5 @@ def figures(frames: Pixels, miniatures: Pixels, sound: Sound) -> Sample:
         change=float(changes.max()) / 255,
         peak=float(np.abs(sound).max()),
         loudness=float(np.sqrt(np.mean(np.square(sound, dtype=np.float64)))),
+        offset=float(np.mean(sound, dtype=np.float64)),
     )

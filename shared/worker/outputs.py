@@ -22,7 +22,8 @@ ROLES = {
     sections.SAVE_AUDIO_LATENT: "audio_latent",
     sections.SAVE_CONDITIONING: "conditioning",
     sections.SAVE_DETAIL_CONDITIONING: "detail_conditioning",
-    sections.SAVE_VIDEO: "clip",
+    sections.SAVE_CLIP: "clip",
+    sections.SAVE_SOUND: "sound",
 }
 """Title of the saving node -> what its file is to the worker."""
 
@@ -33,6 +34,8 @@ PRESET = {Resolution.HD: "veryfast", Resolution.FULL_HD: "veryfast", Resolution.
 """x264's speed: the GPU waits for the encoder, so a few percent of size are given for seconds."""
 
 ENCODE_SECONDS = 600.0
+RAW = frozenset({"clip", "sound"})
+"""What becomes the video, and is not shipped itself."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def check_latents(work: StageInput, files: dict[str, Path], execution: str) -> l
     stage_key = keys.stage_key(keys.latents_only(work) or work)
     found = []
     for role, path in files.items():
-        if role == "clip":
+        if role in RAW:
             continue
         tensor = latents.CONDITIONING if role.endswith("conditioning") else latents.LATENT
         facts = latents.inspect(path, tensor)
@@ -103,12 +106,15 @@ def _require_shape(role: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -
         raise FatalError("bad_output", f"the {role} has shape {list(shape)} instead of {list(wanted)}")
 
 
-async def deliver(work: StageInput, clip: Path, folder: Path, execution: str, *, comment: str) -> list[Local]:
-    """The video, cut and cropped to exactly what was asked for, looked at and listened to, and its poster."""
+async def deliver(
+    work: StageInput, clip: Path, sound: Path, folder: Path, execution: str, *, comment: str
+) -> list[Local]:
+    """The video of pictures and sound, cut to exactly what was asked for, looked at and listened to, and its poster."""
     want = expected(work)
     video, poster = folder / "video.mp4", folder / "poster.jpg"
     made = await media.deliver_video(
         clip,
+        sound,
         video,
         crop=want.crop,
         frames=want.clip.deliver,

@@ -27,6 +27,10 @@ SILENT = 2**-12
 """Peak, -72 dB of full scale: eight steps of 16-bit sound, which no volume of a player makes audible. That quiet clips
 of the real model stay above it is owed to the first GPU run."""
 
+GARBLED = 0.5
+"""Mean level of full scale. Sound swings around zero; values that are no numbers all become the lowest level of the
+16-bit FLAC in which ComfyUI hands the sound over, where nobody can see any more what they were."""
+
 
 def faults(sample: Sample) -> list[str]:
     """What is wrong, each with its figures; empty for a good video."""
@@ -42,6 +46,8 @@ def faults(sample: Sample) -> list[str]:
         found.append(f"frozen: no block changes by more than {sample.change:.5f} in luma")
     if not (isfinite(sample.peak) and isfinite(sample.loudness)):
         found.append(f"not finite in its sound: peak {sample.peak}, RMS {sample.loudness}")
+    elif abs(sample.offset) >= GARBLED:
+        found.append(f"garbled: the sound's mean level is {sample.offset:.3f} of full scale")
     elif sample.peak <= SILENT:
         found.append(f"silent: the sound's peak is {sample.peak:.6f} of full scale")
     return found

@@ -161,7 +161,9 @@ async def _render(worker: Worker, work: StageInput, stage_key: str, report: Thro
             files = await asyncio.to_thread(outputs.check_latents, work, made, names.execution)
             if "clip" in made:
                 comment = f"LTX-2, {worker.engine.name}"
-                files += await outputs.deliver(work, made["clip"], folder, names.execution, comment=comment)
+                files += await outputs.deliver(
+                    work, made["clip"], made["sound"], folder, names.execution, comment=comment
+                )
         with timings.of("upload"):
             artifacts = await outputs.upload(worker.store, files)
     return await asyncio.to_thread(_conclude, worker, work, stage_key, artifacts, timings)

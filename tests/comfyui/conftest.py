@@ -22,15 +22,11 @@ REPORT = Report()
 SEEDS = count(1000, 10)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "thorough: on a real ComfyUI only; the preview engine runs a share of the cells")
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Without a real ComfyUI one skipped case says so for all of them."""
-    left = [item for item in items if item.get_closest_marker("thorough") and "[preview" in item.name]
+    left = []
     if not servers.real_is_named():
-        left += [item for item in items if "[real" in item.name and item.path.parent == HERE][1:]
+        left = [item for item in items if "[real" in item.name and item.path.parent == HERE][1:]
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in left]
 

@@ -15,7 +15,7 @@ stage by stage, through the real worker code, a real S3 between the stages, and 
 
 Again: `COMFYUI_DIR=<checkout> COMFYUI_PYTHON=<its python> COMFYUI_REPORT=docs/comfyui.md \
 python -m pytest tests/comfyui`. The checkout needs the ComfyUI-LTXVideo pack in its `custom_nodes`; weights are \
-made on the spot (`local/tiny_models`). `make test` runs a share of the same cases on the preview \
+made on the spot (`local/tiny_models`). `make test` runs the same cases on the preview \
 engine, in which every option stands.
 
 ## What this proves, and what it does not

@@ -1,6 +1,6 @@
 """Every cell of the stages' table, on the preview engine and on a real ComfyUI."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -22,29 +22,14 @@ from workers.temporal_upscale.stage import STAGE as TEMPORAL
 Record = Callable[[str, object], None]
 KINDS = ["t2v", "i2v"]
 CAMERAS = [Camera.STATIC, Camera.DOLLY_IN, Camera.NONE]
-THOROUGH = pytest.mark.thorough
-"""Left out on the preview engine: each option is there in other cells, and CI waits for them."""
-DIAGONAL = [
-    ("t2v", Quality.FAST),
-    pytest.param("t2v", Quality.PRO, marks=THOROUGH),
-    pytest.param("i2v", Quality.FAST, marks=THOROUGH),
-    ("i2v", Quality.PRO),
-]
 SPLIT_TOLERANCE = 1e-3
 """Of latents with a standard deviation near 1: the split stores the text conditioning in bfloat16."""
 SOUND_TOLERANCE = 1e-6
 """The sound is made once; a real server multiplies what it would change by a mask of zeros."""
 
 
-def cells() -> Iterator[Any]:
-    """All of them; four, in which every value stands, are not thorough."""
-    for index in product(range(len(KINDS)), range(len(Quality)), range(len(CAMERAS))):
-        kind, quality, camera = KINDS[index[0]], list(Quality)[index[1]], CAMERAS[index[2]]
-        yield pytest.param(kind, quality, camera, marks=THOROUGH if sum(index) % 3 else [])
-
-
 class TestCells:
-    @pytest.mark.parametrize(("kind", "quality", "camera"), list(cells()))
+    @pytest.mark.parametrize(("kind", "quality", "camera"), list(product(KINDS, Quality, CAMERAS)))
     async def test_all_stages_and_endings(
         self,
         stages: Stages,
@@ -72,7 +57,7 @@ class TestCells:
         assert np.array_equal(stages.latent(early), stages.latent(base))
         await stages.check_video(await stages.ok(SPATIAL, manifest=base.manifest, ending="video"))
 
-    @pytest.mark.parametrize(("kind", "quality"), DIAGONAL)
+    @pytest.mark.parametrize(("kind", "quality"), list(product(KINDS, Quality)))
     async def test_one_pass_at_full_size(self, stages: Stages, kind: str, quality: Quality) -> None:
         base = await stages.ok(BASE, **stages.asked(kind, quality=quality), half_resolution=False)
         await stages.check_video(base)
@@ -105,7 +90,7 @@ class TestCells:
         record_property("differs from the single file's latents by", f"{moved:.1e}")
         await stages.check_video(await stages.ok(SPATIAL, manifest=folder.manifest))
 
-    @pytest.mark.parametrize(("kind", "quality"), DIAGONAL)
+    @pytest.mark.parametrize(("kind", "quality"), list(product(KINDS, Quality)))
     async def test_the_detailer_follows_the_refine(
         self, stages: Stages, kind: str, quality: Quality, record_property: Record
     ) -> None:
@@ -132,7 +117,7 @@ class TestCells:
             ("canny", "video", False, "i2v", Quality.PRO),
             ("canny", "image", False, "t2v", Quality.FAST),
             ("depth", "video", False, "t2v", Quality.FAST),
-            pytest.param("depth", "video", True, "t2v", Quality.FAST, marks=THOROUGH),
+            ("depth", "video", True, "t2v", Quality.FAST),
             ("pose", "video", True, "t2v", Quality.PRO),
             ("pose", "image", True, "i2v", Quality.FAST),
         ],

@@ -122,7 +122,8 @@ def _endings(graph: Graph, work: BaseGenInput, names: Names, recipe: recipes.Bas
         audio_vae=Link("Audio VAE"),
         fps=geometry.FPS,
         recipe=recipe.decode,
-        prefix=names.prefix("clip"),
+        clip=names.prefix("clip"),
+        sound=names.prefix("sound"),
     )
 
 

@@ -65,7 +65,8 @@ def build(work: SpatialUpscaleInput, names: Names) -> Graph:
         audio_vae=Link("Audio VAE"),
         fps=geometry.FPS,
         recipe=recipe.decode,
-        prefix=names.prefix("clip"),
+        clip=names.prefix("clip"),
+        sound=names.prefix("sound"),
     )
 
 

@@ -36,7 +36,8 @@ def build(work: TemporalUpscaleInput, names: Names) -> Graph:
         audio_vae=Link("Audio VAE"),
         fps=geometry.clip(work.duration).doubled().fps,
         recipe=recipe.decode,
-        prefix=names.prefix("clip"),
+        clip=names.prefix("clip"),
+        sound=names.prefix("sound"),
     )
 
 

@@ -167,8 +167,9 @@ def _video_target(samples: F32, mask: F32 | None, guider: Guider, direction: Dir
 
 def _audio_target(samples: F32, direction: Direction, sigmas: F32) -> F32:
     """A base pass composes; a refine re-invents half of what is there (facts/comfyui.md section 2: it changes it)."""
-    fresh = sound.compose(samples.shape[2], direction.digest, direction.seed)[np.newaxis]
-    return fresh if _is_base(sigmas) else f32((samples + fresh) / 2)
+    base = _is_base(sigmas)
+    fresh = sound.compose(samples.shape[2], direction.digest, direction.seed, again=not base)[np.newaxis]
+    return fresh if base else f32((samples + fresh) / 2)
 
 
 def _noisy(samples: F32, random: np.random.Generator, sigmas: F32) -> F32:

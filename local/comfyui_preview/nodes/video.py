@@ -6,10 +6,11 @@ from local.comfyui_preview.engine.inputs import Input, choice, input_file, integ
 from local.comfyui_preview.engine.node import Node, Result, content_of, show
 from local.comfyui_preview.folders import Folders, OutsideError
 from local.comfyui_preview.nodes.conditioning import graph_metadata
-from local.comfyui_preview.numerics.encoder import write_flac, write_mp4
+from local.comfyui_preview.numerics.encoder import write_flac, write_mp4, write_webm
 from local.comfyui_preview.numerics.footage import probe, read_sound
 from local.comfyui_preview.values import Audio, Image, Video
 
+MADE_BY = {"comment": "preview: made by the preview engine, not by LTX-2"}
 _BITS = 8  # of every colour, in all pictures of the preview
 
 
@@ -76,10 +77,31 @@ class SaveVideo(Node):
     def run(self, *, video: Video, filename_prefix: str, **_: Any) -> Result:
         saved = self.job.folders.next_output(filename_prefix)
         path = saved.path(".mp4")
-        metadata = {"comment": "preview: made by the preview engine, not by LTX-2"}
-        metadata |= graph_metadata(self.job.graph, disabled=self.job.settings.disable_metadata)
+        metadata = MADE_BY | graph_metadata(self.job.graph, disabled=self.job.settings.disable_metadata)
         write_mp4(path, video.frames, video.fps, video.audio.sound if video.audio else None, metadata)
         return Result((video,), {**show("images", path, saved.subfolder), "animated": [True]})
+
+
+class SaveWEBM(Node):
+    """Pictures alone."""
+
+    inputs = takes(
+        images=link("IMAGE"),
+        filename_prefix=text("ComfyUI"),
+        codec=choice("vp9", "av1"),
+        fps=number(24.0, 0.01, 1000.0, 0.01),
+        crf=number(32.0, 0.0, 63.0, 1.0),
+    )
+    outputs = (("IMAGE", "images"),)
+    is_output = True
+
+    def run(self, *, images: Image, filename_prefix: str, codec: str, fps: float, crf: float) -> Result:
+        saved = self.job.folders.next_output(filename_prefix)
+        path = saved.path(".webm")
+        # the real one writes the graph whatever --disable-metadata says
+        metadata = MADE_BY | graph_metadata(self.job.graph, disabled=False)
+        write_webm(path, images, fps, metadata, codec=codec, crf=crf)
+        return Result((images,), {**show("images", path, saved.subfolder), "animated": [True]})
 
 
 class SaveAudio(Node):

@@ -1,4 +1,4 @@
-"""Writes frames and sound into an mp4, and sound into a FLAC, by streaming raw data into ffmpeg."""
+"""Writes frames and sound into an mp4, frames into a WebM, and sound into a FLAC, by streaming raw data into ffmpeg."""
 
 import subprocess
 import tempfile
@@ -16,6 +16,11 @@ _FINISH_SECONDS = 120  # for ffmpeg to end after the last picture
 _BT709 = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
 # Visually lossless, small enough to travel through S3, and quick on two CPU cores.
 _H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "16", "-threads", "2", "-pix_fmt", "yuv420p"]
+# Each at its quickest. The real server takes SVT-AV1 in 10 bits, which not every ffmpeg has; libaom they all have.
+_CODECS = {
+    "av1": ["-c:v", "libaom-av1", "-usage", "realtime", "-cpu-used", "8", "-row-mt", "1", "-b:v", "0"],
+    "vp9": ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-row-mt", "1", "-b:v", "0"],
+}
 
 
 def write_mp4(path: Path, frames: Frames, fps: float, audio: Sound | None, metadata: dict[str, str]) -> None:
@@ -23,11 +28,8 @@ def write_mp4(path: Path, frames: Frames, fps: float, audio: Sound | None, metad
 
     The file appears under its name only when it is whole. Raises RuntimeError with ffmpeg's own words.
     """
-    partial = path.with_name(f".{path.name}.part")
     with tempfile.TemporaryDirectory(prefix="preview-") as folder:
-        command = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-y"]
-        command += ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-video_size", f"{frames.width}x{frames.height}"]
-        command += ["-framerate", repr(fps), "-i", "pipe:0"]
+        command = _reading(frames, fps)
         if audio is not None:
             raw = Path(folder, "sound.f32")
             waveform, rate = audio
@@ -36,25 +38,45 @@ def write_mp4(path: Path, frames: Frames, fps: float, audio: Sound | None, metad
             command += ["-f", "f32le", "-ar", str(rate), "-ac", "2", "-i", str(raw)]
             command += ["-c:a", "aac", "-b:a", "128k"]
         command += [*_H264, *_BT709, "-movflags", "+faststart+use_metadata_tags"]
-        for key, value in metadata.items():
-            command += ["-metadata", f"{key}={value}"]
-        with tempfile.TemporaryFile() as words:
-            code = _feed([*command, "-f", "mp4", str(partial)], frames, words.fileno())
-            words.seek(0)
-            said = words.read().decode(errors="replace").strip()
-    if code:
-        partial.unlink(missing_ok=True)
-        raise RuntimeError(f"ffmpeg ended with {code}: {said[-500:]}")
-    partial.rename(path)
+        _write([*command, *_tags(metadata), "-f", "mp4"], frames, path)
+
+
+def write_webm(path: Path, frames: Frames, fps: float, metadata: dict[str, str], *, codec: str, crf: float) -> None:
+    """A WebM of all frames at `fps`, without sound, as `write_mp4` does it. `codec` is av1 or vp9."""
+    command = [*_reading(frames, fps), *_CODECS[codec], "-crf", str(round(crf)), *_BT709, *_tags(metadata)]
+    _write([*command, "-f", "webm"], frames, path)
 
 
 def write_flac(path: Path, audio: Sound, metadata: dict[str, str]) -> None:
     """Raises subprocess.CalledProcessError and subprocess.TimeoutExpired."""
     waveform, rate = audio
     command = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-y", "-f", "f32le", "-ar", str(rate), "-ac", "2"]
-    command += ["-i", "pipe:0", *(part for pair in metadata.items() for part in ("-metadata", "=".join(pair)))]
+    command += ["-i", "pipe:0", *_tags(metadata)]
     raw = waveform.T.astype("<f4").tobytes()
     subprocess.run([*command, str(path)], input=raw, check=True, timeout=_FINISH_SECONDS, capture_output=True)
+
+
+def _reading(frames: Frames, fps: float) -> list[str]:
+    """An ffmpeg that takes pictures from its stdin."""
+    command = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-y"]
+    command += ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-video_size", f"{frames.width}x{frames.height}"]
+    return [*command, "-framerate", repr(fps), "-i", "pipe:0"]
+
+
+def _tags(metadata: dict[str, str]) -> list[str]:
+    return [part for pair in metadata.items() for part in ("-metadata", "=".join(pair))]
+
+
+def _write(command: list[str], frames: Frames, path: Path) -> None:
+    partial = path.with_name(f".{path.name}.part")
+    with tempfile.TemporaryFile() as words:
+        code = _feed([*command, str(partial)], frames, words.fileno())
+        words.seek(0)
+        said = words.read().decode(errors="replace").strip()
+    if code:
+        partial.unlink(missing_ok=True)
+        raise RuntimeError(f"ffmpeg ended with {code}: {said[-500:]}")
+    partial.rename(path)
 
 
 def _feed(command: list[str], frames: Frames, words: int) -> int:

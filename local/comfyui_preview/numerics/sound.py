@@ -26,9 +26,10 @@ def length_of(frames: int, frame_rate: float) -> int:
     return math.ceil(frames / frame_rate * PER_SECOND)
 
 
-def compose(length: int, digest: bytes, seed: int) -> F32:
-    """The latent [8, L, 16] of a slow arpeggio over a chord that prompt and seed choose."""
-    random = np.random.default_rng(list(hashlib.sha256(b"sound" + digest + seed.to_bytes(8, "big")).digest()))
+def compose(length: int, digest: bytes, seed: int, *, again: bool = False) -> F32:
+    """The latent [8, L, 16] of a slow arpeggio over a chord that prompt and seed choose; `again` it is another one."""
+    purpose = b"another sound" if again else b"sound"
+    random = np.random.default_rng(list(hashlib.sha256(purpose + digest + seed.to_bytes(8, "big")).digest()))
     chord = random.choice(BINS, size=5, replace=False)
     loud = np.zeros((2, length, BINS), np.float32)
     since = np.arange(length, dtype=np.float32)

@@ -13,7 +13,10 @@ from shared.contracts.request import GenerationRequest
 from shared.contracts.vocabulary import Camera, Precision, Quality, Stage, TextEncoder
 from tests.contract.graphs.legal import Step, chain, encoders, requests, seeds
 
-SAVERS = {"SaveLatent": "filename_prefix", "SaveVideo": "filename_prefix", "LTXVSaveConditioning": "filename"}
+SAVERS = {
+    **dict.fromkeys(("SaveLatent", "SaveWEBM", "SaveAudio"), "filename_prefix"),
+    "LTXVSaveConditioning": "filename",
+}
 READERS = {"LoadLatent": "latent", "LoadImage": "image", "LoadVideo": "file", "LTXVLoadConditioning": "file_name"}
 DISTILLED_SIGMAS = "1.0, 0.99375, 0.9875, 0.98125, 0.975, 0.909375, 0.725, 0.421875, 0.0"
 REFINE_SIGMAS = "0.909375, 0.725, 0.421875, 0.0"
@@ -46,12 +49,12 @@ def of_class(graph: Graph, class_type: str) -> list[dict[str, Any]]:
 
 
 def ends_once(step: Step) -> None:
-    assert len(of_class(step.graph, "SaveVideo")) == step.last
+    assert len(of_class(step.graph, "SaveWEBM")) == len(of_class(step.graph, "SaveAudio")) == step.last
     assert len(of_class(step.graph, "VAEDecodeTiled")) == len(of_class(step.graph, "LTXVAudioVAEDecode")) == step.last
     latents = 0 if step.stage is Stage.TEMPORAL_UPSCALE else 2
     assert len(of_class(step.graph, "SaveLatent")) == latents
-    for joined in of_class(step.graph, "CreateVideo"):
-        assert joined["fps"] == (48.0 if step.stage is Stage.TEMPORAL_UPSCALE else 24.0)
+    for saved in of_class(step.graph, "SaveWEBM"):
+        assert saved["fps"] == (48.0 if step.stage is Stage.TEMPORAL_UPSCALE else 24.0)
 
 
 def names_carry_the_attempt(step: Step) -> None:

@@ -44,7 +44,7 @@ async def deliver(source: Path, seconds: int = 1, fps: int = 24, **changes: obje
         "preset": "ultrafast",
         "timeout": 60,
     }
-    return await deliver_video(source, source.with_name("delivered.mp4"), **{**wanted, **changes})  # type: ignore[arg-type]
+    return await deliver_video(source, source, source.with_name("delivered.mp4"), **{**wanted, **changes})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("seconds", [1, 2, 10])

@@ -27,6 +27,7 @@ async def delivered(folder: Path, picture: str, sound: str = TONE, *, resolution
     subprocess.run([*argv, str(source)], check=True, timeout=60)  # noqa: ASYNC221  nothing else runs here
     await deliver_video(
         source,
+        source,
         target,
         crop=tier.crop,
         frames=clip.deliver,

@@ -45,7 +45,7 @@ def test_latents_are_checked_and_named_under_their_own_key(tmp_path: Path) -> No
     work = BaseGenInput(prompt="x", resolution=Resolution.DRAFT, duration=1)
     video = latent(tmp_path / "v", np.zeros((1, 128, 4, 3, 4), np.float32))
     sound = latent(tmp_path / "a", np.zeros((1, 8, 27, 16), np.float32))
-    with_clip = {"video_latent": video, "audio_latent": sound, "clip": tmp_path / "none"}
+    with_clip = {"video_latent": video, "audio_latent": sound, "clip": tmp_path / "none", "sound": tmp_path / "none"}
     files = outputs.check_latents(work, with_clip, "exec")
     assert {file.role: file.facts["shape"] for file in files} == {
         "video_latent": (1, 128, 4, 3, 4),

@@ -74,6 +74,7 @@ def mostly(luma: int, count: int) -> Frames:
         (scene(), SOUND * 0.001, ["silent"]),
         (scene(), np.where(np.arange(48_000) == 7, nan, SOUND), ["not finite in its sound: peak nan, RMS nan"]),
         (scene(), np.where(np.arange(48_000) == 7, -inf, SOUND), ["not finite in its sound: peak inf"]),
+        (scene(), SOUND - 0.6, ["garbled: the sound's mean level is -0.600 of full scale"]),
         (filled(0), SOUND * 0, ["black", "silent"]),
     ],
 )
@@ -117,5 +118,5 @@ def test_nothing_to_look_at_is_bad_output() -> None:
 
 
 def test_one_frame_short_of_three_quarters_is_not_mostly() -> None:
-    sample = Sample(darkest=(0.0,) * 4, brightest=(0.0, 0.0, 0.5, 0.5), change=0.5, peak=0.5, loudness=0.1)
+    sample = Sample(darkest=(0.0,) * 4, brightest=(0.0, 0.0, 0.5, 0.5), change=0.5, peak=0.5, loudness=0.1, offset=0.0)
     assert faults(sample) == []
