@@ -144,7 +144,7 @@ def _params(
 
 
 def _stage_plan(params: StageParams) -> StagePlan:
-    estimated = durations.of(params)
+    estimated = durations.of(params).total
     times = {"estimated_seconds": estimated, "deadline_seconds": durations.deadline(estimated)}
     match params:
         case BaseGenParams():

@@ -4,6 +4,7 @@ Estimated seconds on one H100 (facts/ltx2.md section 6.2; estimates from FLOPs, 
 shows them, the deadline is built on them.
 """
 
+from dataclasses import dataclass
 from functools import partial
 
 from shared.contracts.stage import BaseGenParams, SpatialUpscaleParams, StageParams
@@ -43,11 +44,25 @@ QUEUE_SECONDS = 3600
 """How long a stage run may wait for a worker before it is given up."""
 
 
+@dataclass(frozen=True)
+class Parts:
+    """GPU seconds of one stage run."""
+
+    sampling: float
+    decoding: float
+    """Tiled decode of the video; in the temporal stage also the upscaling before it."""
+    rest: float = _OVERHEAD
+
+    @property
+    def total(self) -> float:
+        return round(self.sampling + self.decoding + self.rest, 1)
+
+
 def _of(row: tuple[int, ...], seconds: int) -> float:
     return float(row[_DURATIONS.index(seconds)])
 
 
-def estimate(
+def parts(
     stage: Stage,
     *,
     quality: Quality,
@@ -59,17 +74,17 @@ def estimate(
     control: bool = False,
     upscale: bool = True,
     detailer: bool = False,
-) -> float:
-    """Estimated GPU seconds of one stage run on an H100, without a cold start. Drafts take about a second each.
+) -> Parts:
+    """Estimated seconds of one stage run on an H100, without a cold start. Drafts take about their own length.
 
     The detailer counts as one more refine, on dev: as many steps over as many tokens. Its overlapping tiles and its
     guide make it dearer, its short tiles cheaper; nobody has measured it.
     """
     if resolution is Resolution.DRAFT:
-        return float(duration)
+        return Parts(duration / 2, duration / 2, rest=0.0)
     decode = _of(_DECODE[resolution], duration)
     if stage is Stage.TEMPORAL_UPSCALE:
-        return 2 * decode + _OVERHEAD
+        return Parts(0.0, 2 * decode)
     if stage is Stage.SPATIAL_UPSCALE:
         work = _of(_REFINE[resolution], duration) * (upscale + detailer)
     else:
@@ -81,12 +96,12 @@ def estimate(
             work *= _CONTROL
     if resolution is Resolution.HD and (two_pass or stage is Stage.SPATIAL_UPSCALE):
         work *= _HD_TALLER
-    return round(work + (decode if decodes else 0.0) + _OVERHEAD, 1)
+    return Parts(work, decode if decodes else 0.0)
 
 
-def of(params: StageParams) -> float:
-    """`estimate` of a planned or given stage run."""
-    about = partial(estimate, resolution=params.resolution, duration=params.duration, decodes=params.ending == "video")
+def of(params: StageParams) -> Parts:
+    """`parts` of a planned or given stage run."""
+    about = partial(parts, resolution=params.resolution, duration=params.duration, decodes=params.ending == "video")
     match params:
         case BaseGenParams():
             return about(

@@ -1,7 +1,8 @@
 """One monotonic fraction for a run, from sampler steps and finished nodes. Pure.
 
 Only samplers report steps; loaders, text encoder, upsampler, decoder and savers are silent (facts/comfyui.md
-section 5), so they count when they end. Weights are rough shares of GPU time; a recipe may name better ones.
+section 5), so they count when they end. Weights are seconds: the recipe's where it
+knows them, else rough ones of the class.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any
 from shared.comfy.events import NodeProgress, Run
 from shared.comfy.failures import is_model_loader, title_of
 
-SAMPLER, DECODE, ENCODE, LOAD, SAVE, REST = 100.0, 15.0, 4.0, 4.0, 2.0, 0.1
+SAMPLER, DECODE, LOAD, ENCODE, SAVE, REST = 20.0, 8.0, 4.0, 1.0, 0.2, 0.02
 UNFINISHED = 0.99  # a node or a run that has not ended never shows as whole
 
 
@@ -26,7 +27,7 @@ class Progress:
 
 
 def weight_of(class_type: str) -> float:
-    """The share of a node class: sampling dominates, then the decoder; plumbing counts next to nothing."""
+    """Seconds of a node class: sampling dominates, then the decoder; plumbing counts next to nothing."""
     if class_type.endswith(("SamplerCustomAdvanced", "SamplerCustom", "KSampler")) or (
         class_type.startswith("LTX") and class_type.endswith("Sampler") and "Upsampler" not in class_type
     ):
@@ -45,7 +46,7 @@ class ProgressMeter:
 
     Args:
         graph: the graph in API format.
-        weights: title -> weight, instead of the weight of the class.
+        weights: title -> seconds, instead of those of the class.
         rounds: title -> how often a sampler counts from the start, e.g. the tiles of LTXVLoopingSampler.
     """
 

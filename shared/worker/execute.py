@@ -25,7 +25,7 @@ CONDITIONING_FOLDER = "conditioning"
 
 def deadline(work: StageInput) -> float:
     """Seconds that the run may take on the worker; the same table as the orchestrator's `executionTimeout`."""
-    return durations.deadline(durations.of(work))
+    return durations.deadline(durations.of(work).total)
 
 
 async def fetch_inputs(work: StageInput, folder: Path, store: ArtifactStore) -> dict[str, Path]:
@@ -84,11 +84,12 @@ async def execute(
     *,
     seconds: float,
     on_progress: Callable[[Progress], None],
+    weights: Mapping[str, float] | None = None,
     rounds: Mapping[str, int] | None = None,
 ) -> Run:
     """Runs the graph to its end. The prompt id is new for every execution: ComfyUI takes one twice.
 
-    `rounds`: title -> how often that sampler counts its steps.
+    `weights`: title -> seconds that the node should take. `rounds`: title -> how often that sampler counts.
     """
     problems = graph.check()
     if problems:
@@ -98,7 +99,7 @@ async def execute(
         api,
         prompt_id=str(uuid4()),
         deadline_seconds=seconds,
-        meter=ProgressMeter(api, rounds=rounds),
+        meter=ProgressMeter(api, weights=weights, rounds=rounds),
         on_progress=on_progress,
     )
 

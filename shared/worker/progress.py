@@ -1,4 +1,4 @@
-"""Progress of a job: how often a sampler starts anew, and posts that keep away from the job's result.
+"""Progress of a job: what nodes weigh, how often a sampler starts anew, and posts that keep away from the result.
 
 The SDK posts each update from a thread of its own: posts that are sent shortly before `return` arrive after the
 result (facts/runpod.md section 0). So: at most one a second, and none in the last second before the reply.
@@ -11,11 +11,27 @@ from math import ceil
 from typing import Any
 
 from shared import geometry
+from shared.comfy import sections
 from shared.comfy.graph import Graph
 from shared.contracts.stage import StageProgress
+from shared.durations import Parts
 
 Report = Callable[[dict[str, Any]], None]
 INTERVAL = 1.0  # seconds
+SAMPLERS = {"SamplerCustomAdvanced", "LTXVLoopingSampler"}
+
+
+ENCODING = 0.25
+"""Of the time of a decode: what ComfyUI's AV1 encoder takes for the same frames on sixteen cores; an estimate."""
+
+
+def weights_of(graph: Graph, parts: Parts) -> dict[str, float]:
+    """Title -> seconds of the nodes that take nearly all of a run's time."""
+    samplers = [title for title, node in graph.nodes.items() if node.class_type in SAMPLERS]
+    found = dict.fromkeys(samplers, parts.sampling / max(len(samplers), 1))
+    if sections.DECODE_VIDEO in graph.nodes:
+        found |= {sections.DECODE_VIDEO: parts.decoding, sections.SAVE_CLIP: parts.decoding * ENCODING}
+    return found
 
 
 def rounds_of(graph: Graph, frames: int) -> dict[str, int]:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import structlog
 
+from shared import durations
 from shared.comfy.progress import Progress
 from shared.contracts import keys
 from shared.contracts.artifact import Artifact, Manifest, manifest_key
@@ -20,7 +21,7 @@ from shared.errors import CapacityError, MivoError, to_wire
 from shared.stage import Names
 from shared.worker import execute, outputs
 from shared.worker.parse import parse
-from shared.worker.progress import Report, Throttle, rounds_of
+from shared.worker.progress import Report, Throttle, rounds_of, weights_of
 from shared.worker.worker import Worker
 
 log = structlog.get_logger(__name__)
@@ -29,6 +30,8 @@ URL_SECONDS = 24 * 3600
 """How long the URL in a reply works; the orchestrator makes its own for users."""
 
 Phase = Literal["fetching", "executing", "delivering", "uploading"]
+EXECUTED = 0.95
+"""Fraction of a run that ends in a video when ComfyUI has done its part; the rest is ffmpeg's, on the CPU."""
 
 
 @dataclass
@@ -153,6 +156,7 @@ async def _render(worker: Worker, work: StageInput, stage_key: str, report: Thro
                     comfy,
                     graph,
                     seconds=seconds,
+                    weights=weights_of(graph, durations.of(work)),
                     rounds=rounds_of(graph, outputs.expected(work).latent_frames),
                     on_progress=lambda progress: tell("executing", progress),
                 )
@@ -160,6 +164,7 @@ async def _render(worker: Worker, work: StageInput, stage_key: str, report: Thro
         with timings.of("deliver"):
             files = await asyncio.to_thread(outputs.check_latents, work, made, names.execution)
             if "clip" in made:
+                tell("delivering")
                 comment = f"LTX-2, {worker.engine.name}"
                 files += await outputs.deliver(
                     work, made["clip"], made["sound"], folder, names.execution, comment=comment
@@ -170,10 +175,12 @@ async def _render(worker: Worker, work: StageInput, stage_key: str, report: Thro
 
 
 def _progress(work: StageInput, phase: Phase, progress: Progress | None) -> StageProgress:
+    executed = EXECUTED if work.ending == "video" else 1.0
+    done = {"fetching": 0.0, "executing": executed * (progress.fraction if progress else 0.0)}
     counts = progress is not None and progress.maximum > 1
     return StageProgress(
         attempt_id=work.attempt_id,
-        fraction=round(progress.fraction, 3) if progress else 0.0,
+        fraction=round(done.get(phase, executed), 3),
         phase=phase,
         step=int(progress.value) if progress and counts else None,
         steps=int(progress.maximum) if progress and counts else None,

@@ -11,10 +11,10 @@ GRAPH = {
 
 def test_sampling_dominates_and_plumbing_hardly_counts() -> None:
     weights = {name: weight_of(name) for name in ("SamplerCustomAdvanced", "LTXVLoopingSampler")}
-    assert set(weights.values()) == {100.0}
-    assert weight_of("VAEDecodeTiled") < 100.0
+    assert set(weights.values()) == {20.0}
+    assert weight_of("VAEDecodeTiled") < 20.0
     assert weight_of("LTXVLatentUpsampler") < weight_of("VAEDecodeTiled")
-    assert weight_of("KSamplerSelect") < weight_of("SaveLatent") < weight_of("CheckpointLoaderSimple")
+    assert weight_of("KSamplerSelect") < weight_of("SaveLatent") < weight_of("LTXVLatentUpsampler")
 
 
 def test_a_run_goes_from_nothing_to_one_and_never_back() -> None:
@@ -32,7 +32,7 @@ def test_a_run_goes_from_nothing_to_one_and_never_back() -> None:
         seen.append(meter.read(run).fraction)
     assert seen == sorted(seen)
     assert seen[0] == 0.0
-    assert 0.8 < seen[-1] < 1.0
+    assert 0.7 < seen[-1] < 1.0
     assert meter.read(run.after(Event("execution_success", ID, {}))).fraction == 1.0
 
 

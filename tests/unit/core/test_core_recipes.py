@@ -105,7 +105,7 @@ def test_estimates_are_those_of_the_facts(
     stage, quality, resolution = what.split()
     two_pass, steps, decodes = how
     found = tuple(
-        durations.estimate(
+        durations.parts(
             Stage(stage),
             quality=Quality(quality),
             resolution=Resolution(resolution),
@@ -113,7 +113,7 @@ def test_estimates_are_those_of_the_facts(
             two_pass=two_pass,
             steps=steps,
             decodes=decodes,
-        )
+        ).total
         for seconds in PAID_DURATIONS
     )
     assert found == pytest.approx(expected, abs=0.05)
@@ -122,9 +122,9 @@ def test_estimates_are_those_of_the_facts(
 @pytest.mark.parametrize(("quality", "resolution", "seconds"), list(product(Quality, PAID, PAID_DURATIONS)))
 def test_two_passes_are_quicker_than_one(quality: Quality, resolution: Resolution, seconds: int) -> None:
     def of(stage: Stage, *, two_pass: bool, decodes: bool) -> float:
-        return durations.estimate(
+        return durations.parts(
             stage, quality=quality, resolution=resolution, duration=seconds, two_pass=two_pass, decodes=decodes
-        )
+        ).total
 
     two = of(Stage.BASE_GEN, two_pass=True, decodes=False) + of(Stage.SPATIAL_UPSCALE, two_pass=True, decodes=True)
     assert two < of(Stage.BASE_GEN, two_pass=False, decodes=True)
@@ -132,7 +132,7 @@ def test_two_passes_are_quicker_than_one(quality: Quality, resolution: Resolutio
 
 def test_a_control_and_a_detailer_cost_what_the_facts_say() -> None:
     def of(stage: Stage, **how: bool) -> float:
-        return durations.estimate(
+        return durations.parts(
             stage,
             quality=Quality.FAST,
             resolution=Resolution.FULL_HD,
@@ -140,7 +140,7 @@ def test_a_control_and_a_detailer_cost_what_the_facts_say() -> None:
             two_pass=True,
             decodes=False,
             **how,
-        )
+        ).total
 
     assert of(Stage.BASE_GEN, control=True) == 15 * 2.5 + 4
     assert of(Stage.SPATIAL_UPSCALE, detailer=True) == 45 * 2 + 4
