@@ -14,7 +14,17 @@ from shared.contracts.problems import FieldProblem
 from shared.contracts.vocabulary import Ending, Stage
 from shared.errors import ErrorBody
 
-__all__ = ["Delivery", "DeliveryPage", "Generation", "GenerationPage", "Job", "Problem", "Quote", "Submitted", "Upload"]
+__all__ = [
+    "DeliveryPage",
+    "Generation",
+    "GenerationPage",
+    "Job",
+    "Problem",
+    "Quote",
+    "Submitted",
+    "Upload",
+    "WebhookDelivery",
+]
 
 _closed = with_config(ConfigDict(extra="forbid"))  # a field that is not in the document is an error in one of the two
 
@@ -137,7 +147,7 @@ class Upload(TypedDict):
 
 
 @_closed
-class Delivery(TypedDict):
+class WebhookDelivery(TypedDict):
     """An outgoing webhook: `id` is its `webhook-id`."""
 
     id: str
@@ -151,7 +161,7 @@ class Delivery(TypedDict):
 
 @_closed
 class DeliveryPage(TypedDict):
-    deliveries: list[Delivery]
+    deliveries: list[WebhookDelivery]
     next: int | None
 
 

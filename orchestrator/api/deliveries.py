@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
 from orchestrator import views
-from orchestrator.api.answers import Delivery, DeliveryPage
+from orchestrator.api.answers import DeliveryPage, WebhookDelivery
 from orchestrator.api.auth import Caller
 from orchestrator.api.document import WITH_KEY, answers
 from orchestrator.api.errors import Problem, not_found
@@ -36,7 +36,9 @@ async def list_newest(
 @router.post(
     "/{delivery_id}/redeliver",
     status_code=HTTPStatus.ACCEPTED,
-    responses=answers(Delivery, *WITH_KEY, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, status=HTTPStatus.ACCEPTED),
+    responses=answers(
+        WebhookDelivery, *WITH_KEY, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, status=HTTPStatus.ACCEPTED
+    ),
 )
 async def redeliver(delivery_id: str, services: Injected, key: Caller) -> JSONResponse:
     """Send it again, whether it was given up or delivered, under the same `webhook-id`, signed anew.

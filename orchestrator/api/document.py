@@ -23,6 +23,7 @@ WITH_BODY = (
 )
 RETRY_AFTER = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer", "minimum": 1}}}
 REFERENCE = "#/components/schemas/{model}"
+PROBLEM = {"$ref": REFERENCE.format(model="Problem")}
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -62,9 +63,11 @@ def install(app: FastAPI, bodies: Sequence[type[BaseModel]], *, allow_draft: boo
 
 
 def _name_problems(responses: dict[str, Any]) -> None:
-    for status, answer in responses.items():
-        if int(status) >= HTTPStatus.BAD_REQUEST and "application/json" in answer.get("content", {}):
-            answer["content"] = {"application/problem+json": answer["content"]["application/json"]}
+    """FastAPI says of every answer that it has the media type of the good one."""
+    for answer in responses.values():
+        schema = next(iter(answer["content"].values()))["schema"]
+        if schema == PROBLEM:
+            answer["content"] = {"application/problem+json": {"schema": schema}}
 
 
 def _narrow(schemas: dict[str, Any], *, allow_draft: bool) -> None:

@@ -12,12 +12,15 @@ from fastapi.responses import JSONResponse
 from psycopg_pool import PoolTimeout
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from shared.contracts import problems
 from shared.contracts.problems import FieldProblem
 from shared.errors import MivoError, TransientError, UserError
 
 log = structlog.get_logger()
+
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 STATUS = {
     "invalid_input": HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -125,8 +128,20 @@ def _of_ours(error: Exception) -> Problem:
     return Problem(STATUS[error.code], error.code, error.message, errors=fields)
 
 
+def allowed(request: Request) -> str:
+    """Every method of a path, for the Allow header; the framework names those of the first route that it finds."""
+    routes, scope = request.app.routes, dict(request.scope)
+    return ", ".join(
+        method
+        for method in METHODS
+        if any(route.matches(scope | {"method": method})[0] is Match.FULL for route in routes)
+    )
+
+
 async def handle(request: Request, error: Exception) -> JSONResponse:
     problem = problem_of(error)
+    if problem.status is HTTPStatus.METHOD_NOT_ALLOWED:
+        problem.headers = {"Allow": allowed(request)}
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request failed", path=request.url.path, code=problem.code, exc_info=error)
     return problem.response()

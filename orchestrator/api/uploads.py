@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from orchestrator.api.answers import Upload
@@ -23,6 +23,13 @@ router = APIRouter(prefix="/api/uploads", tags=["uploads"])
 
 class UploadRequest(Frozen):
     """The claim is believed for the limit only: what it really is, is found when a generation uses it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"media_type": {"pattern": "^image/"}}},
+            "then": {"properties": {"bytes": {"maximum": MAX_IMAGE_BYTES}}},
+        }
+    )
 
     media_type: Literal["image/png", "image/jpeg", "image/webp", "video/mp4", "video/webm", "video/quicktime"]
     bytes: int = Field(strict=True, ge=1, le=MAX_VIDEO_BYTES)
