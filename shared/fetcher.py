@@ -83,7 +83,7 @@ class Fetcher:
             ) from error
         except httpx.TimeoutException as error:
             raise refused(f"{host} did not answer in time; try again, or upload the file instead") from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # UnicodeError: a redirect to bad punycode
             raise refused(
                 f"{host} cannot be reached ({type(error).__name__}); check the URL, or upload the file instead"
             ) from error

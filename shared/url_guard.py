@@ -75,6 +75,7 @@ def check_url(url: str | httpx.URL, policy: UrlPolicy) -> httpx.URL:
         raise refused(f"the URL is longer than {MAX_URL} characters")
     try:
         parsed = httpx.URL(url)
+        _ = parsed.host  # decodes punycode, which may be none: everybody below asks for it without expecting that
     except (httpx.InvalidURL, ValueError) as error:
         raise refused("this is not a URL; send one that starts with https://") from error
     if parsed.scheme != "https" and not (policy.allow_http and parsed.scheme == "http"):
