@@ -62,7 +62,7 @@ USERINFO = rows(
     {
         "name and password": "http://user:pass@media.example:{outside}/a.png",  # pragma: allowlist secret
         "a host as a name": "http://media.example@127.0.0.1:{inside}/",
-        "a host and port as name and password": "http://media.example:80@127.0.0.1:{inside}/",
+        "a host and port before it": "http://media.example:80@127.0.0.1:{inside}/",
         "an empty one": "http://@127.0.0.1:{inside}/",
         "two at signs": "http://media.example@@127.0.0.1:{inside}/",
         "a backslash before it": "http://media.example\\@127.0.0.1:{inside}/",
