@@ -1,9 +1,10 @@
 """`python -m tests.comfyui.gpu_check`: the first run on a GPU with the released weights, in one go, and its report.
 
 ComfyUI is named as for a worker (COMFYUI_DIR with COMFYUI_PYTHON and COMFYUI_BASE_DIR, or COMFYUI_URL). One
-text-to-video and one image-to-video of each quality run stage by stage, at draft size and as 720p of 10 seconds,
-through the real worker code and a local S3. Every video is probed and kept, because only eyes and ears can say
-whether it is good. `--preview` runs it on the preview engine, to try the command itself.
+text-to-video and one image-to-video of each quality run stage by stage, as drafts, as 720p of 10 seconds and as 1080p
+of 20, which needs the most memory; and one 720p of each option (camera, detailer, each control with its own
+preprocessor). All through the real worker code and a local S3. Every video is probed and kept, because only eyes and
+ears can say whether it is good. `--preview` runs it on the preview engine, to try the command itself.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from shared.artifacts import ArtifactStore, S3Settings, setup
 from shared.comfy.process import ComfyProcess
 from shared.comfy.settings import ComfySettings
 from shared.contracts.stage import StageReply
-from shared.contracts.vocabulary import Precision, Quality, Resolution
+from shared.contracts.vocabulary import Camera, ControlType, Precision, Quality, Resolution
 from shared.errors import TransientError
 from shared.stage import StageDefinition
 from tests.comfyui import servers
@@ -37,7 +38,14 @@ from workers.temporal_upscale.stage import STAGE as TEMPORAL
 
 CHAIN: tuple[StageDefinition, ...] = (BASE, SPATIAL, TEMPORAL)
 PROMPT = "A lighthouse in a storm at dusk, waves breaking on the rocks below, thunder rolling over the sea."
-SECONDS = {Resolution.DRAFT: 1, Resolution.HD: 10}
+SECONDS = {Resolution.DRAFT: 1, Resolution.HD: 10, Resolution.FULL_HD: 20}
+PLAIN = "plain"
+OPTIONS: dict[str, dict[str, Any]] = {
+    PLAIN: {},
+    "dolly_in": {"camera": Camera.DOLLY_IN},
+    "detailer": {"detailer": True},
+    **{control: {"camera": Camera.NONE, "control": {"type": control}} for control in ControlType},
+}
 POLL_SECONDS = 1.0
 HEAD = """# First run on a GPU
 
@@ -52,6 +60,33 @@ VRAM is the most that `/system_stats` showed in use, asked once a second; short 
 
 {summary}
 """
+
+
+@dataclass(frozen=True)
+class Video:
+    """One generation of the check."""
+
+    resolution: Resolution
+    quality: Quality
+    kind: str
+    option: str
+
+    @property
+    def name(self) -> str:
+        plain = f"{self.resolution}-{self.quality}-{self.kind}"
+        return plain if self.option == PLAIN else f"{plain}-{self.option}"
+
+
+def videos(asked: argparse.Namespace) -> list[Video]:
+    """Plain ones of all that was asked for; of each other option one, at 720p if it may be."""
+    found = [
+        Video(Resolution(resolution), Quality(quality), kind, PLAIN)
+        for resolution, quality, kind in product(asked.resolutions, asked.qualities, asked.kinds)
+        if PLAIN in asked.options
+    ]
+    resolution = Resolution.HD if Resolution.HD in asked.resolutions else Resolution(asked.resolutions[0])
+    others = [option for option in asked.options if option != PLAIN]
+    return found + [Video(resolution, Quality(asked.qualities[0]), asked.kinds[0], option) for option in others]
 
 
 @dataclass(frozen=True)
@@ -107,26 +142,29 @@ class Check:
     folder: Path
     precision: Precision
 
-    async def generation(self, kind: str, quality: Quality, resolution: Resolution) -> list[Row]:
+    async def generation(self, video: Video) -> list[Row]:
         """All three stages, each with its video; stops at the first that fails."""
-        video = f"{resolution}-{quality}-{kind}"
-        seconds = SECONDS[resolution]
-        asked = self.stages.asked(kind, prompt=PROMPT, quality=quality, resolution=resolution, duration=seconds)
+        how = {"quality": video.quality, "resolution": video.resolution, "duration": SECONDS[video.resolution]}
+        asked = self.stages.asked(video.kind, prompt=PROMPT, **how, **OPTIONS[video.option])
         given: dict[str, Any] = {**asked, "precision": self.precision}
+        if "control" in given:
+            given["control_source"] = self.stages.input_of("video")
         rows = []
         for definition in CHAIN:
             async with self.memory.watched():
                 answer = await self.stages.run(definition, **given)
             if "error" in answer:
-                rows.append(Row(video, definition.stage, 0, 0, self.memory.peak / 1e9, answer["error"]))
+                rows.append(Row(video.name, definition.stage, 0, 0, self.memory.peak / 1e9, answer["error"]))
                 break
             reply = StageReply.model_validate(answer)
-            problem = await self._look(reply, definition, resolution, f"{video}-{definition.stage}.mp4")
+            problem = await self._look(reply, definition, video.resolution, f"{video.name}-{definition.stage}.mp4")
             timings = reply.timings
             rows.append(
-                Row(video, definition.stage, timings["total"], timings["execute"], self.memory.peak / 1e9, problem)
+                Row(video.name, definition.stage, timings["total"], timings["execute"], self.memory.peak / 1e9, problem)
             )
             given = {"manifest": reply.manifest}
+            if definition is BASE and asked.get("detailer"):
+                given["detailer"] = True
         for row in rows:
             sys.stdout.write(row.line() + "\n")
         return rows
@@ -162,8 +200,8 @@ async def check(server: Server, folder: Path, asked: argparse.Namespace) -> tupl
                     await server.look()
                     stages = Stages(store, server.engine, temporary, seed=10)
                     session = Check(stages, Memory(server.process), folder, Precision(asked.precision))
-                    for resolution, quality, kind in product(asked.resolutions, asked.qualities, asked.kinds):
-                        rows += await session.generation(kind, Quality(quality), Resolution(resolution))
+                    for video in videos(asked):
+                        rows += await session.generation(video)
                 finally:
                     await server.engine.close()
     return rows, report(rows, server, folder)
@@ -199,6 +237,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--resolutions", nargs="+", default=list(SECONDS), choices=list(SECONDS))
     parser.add_argument("--qualities", nargs="+", default=list(Quality), choices=list(Quality))
     parser.add_argument("--kinds", nargs="+", default=["t2v", "i2v"], choices=["t2v", "i2v"])
+    parser.add_argument("--options", nargs="+", default=list(OPTIONS), choices=list(OPTIONS))
     parser.add_argument("--precision", default=Precision.FP8, choices=list(Precision))
     parser.add_argument("--out", type=Path, default=Path("out/gpu-check"), help="videos and report.md")
     asked = parser.parse_args(argv)
