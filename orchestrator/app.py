@@ -16,6 +16,7 @@ from orchestrator.api import (
     errors,
     generations,
     health,
+    models,
     progress,
     quotes,
     stages,
@@ -63,7 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         separate_input_output_schemas=False,
     )
-    for module in (generations, quotes, uploads, progress, deliveries, stages, callbacks, health):
+    for module in (generations, models, quotes, uploads, progress, deliveries, stages, callbacks, health):
         app.include_router(module.router)
     document.install(app, (GenerationRequest, uploads.UploadRequest), allow_draft=settings.allow_draft)
     errors.install(app)

@@ -16,10 +16,8 @@ from shared.contracts.artifact import Artifact, input_key
 from shared.contracts.request import GenerationRequest
 from shared.errors import UserError
 from shared.media import check_image, check_video
-from shared.media.users import MAX_BYTES
-
-MAX_IMAGE_BYTES = 20 * 1024 * 1024
-MAX_VIDEO_BYTES = MAX_BYTES
+from shared.media.images import MAX_BYTES as MAX_IMAGE_BYTES
+from shared.media.users import MAX_BYTES as MAX_VIDEO_BYTES
 
 
 @dataclass(frozen=True)

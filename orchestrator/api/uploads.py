@@ -14,9 +14,10 @@ from orchestrator.api.auth import Caller
 from orchestrator.api.body import json_body
 from orchestrator.api.document import WITH_BODY, WITH_KEY, answers, body_of
 from orchestrator.api.services import Injected
-from orchestrator.inputs import MAX_IMAGE_BYTES, MAX_VIDEO_BYTES
 from orchestrator.store import deliveries
 from shared.contracts.vocabulary import Frozen
+from shared.media.images import MAX_BYTES as MAX_IMAGE_BYTES
+from shared.media.users import MAX_BYTES as MAX_VIDEO_BYTES
 
 router = APIRouter(prefix="/api/uploads", tags=["uploads"])
 

@@ -12,6 +12,8 @@ from shared.errors import UserError
 
 MAX_PIXELS = 40_000_000
 """More than a 36-megapixel camera makes; decoded it takes about 160 MB."""
+MAX_BYTES = 20 * 1024 * 1024
+"""What a phone's largest JPEG has, with room; checked before anything is decoded."""
 FORMATS = {"JPEG": "JPEG", "MPO": "JPEG", "PNG": "PNG", "WEBP": "WEBP"}
 """What Pillow calls it -> what we call it. MPO is the JPEG of phones, with more pictures behind the first."""
 MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
