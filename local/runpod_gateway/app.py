@@ -57,6 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(psycopg.OperationalError, _database_down)
+    app.add_exception_handler(psycopg.DataError, _unstorable)
 
     @app.get("/healthz")
     async def healthz() -> JSONResponse:
@@ -117,6 +118,11 @@ async def _database_down(request: Request, error: Exception) -> JSONResponse:
     log.error("database unavailable", error=type(error).__name__, path=request.url.path)
     code = 429 if _is_poll(request) else 500
     return JSONResponse({"error": "the gateway's database is unavailable"}, status_code=code)
+
+
+async def _unstorable(request: Request, _: Exception) -> JSONResponse:
+    """A NUL in a name, for instance: nothing of ours has such a name."""
+    return JSONResponse({"error": "no such thing"}, status_code=429 if _is_poll(request) else 400)
 
 
 def _is_poll(request: Request) -> bool:

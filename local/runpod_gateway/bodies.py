@@ -29,9 +29,11 @@ async def read_json(request: Request, limit_bytes: int) -> Any:
     if size > limit_bytes:
         raise HTTPException(400, f"body of more than {limit_bytes} bytes")
     try:
-        return json.loads(b"".join(kept), parse_constant=_no_constant)
+        body = json.loads(b"".join(kept), parse_constant=_no_constant)
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()  # else half surrogates and 1e999 fail later
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, "the body is no valid JSON") from error
+    return body
 
 
 async def read_object(request: Request, limit_bytes: int) -> dict[str, Any]:

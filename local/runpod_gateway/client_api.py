@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
-from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from local.runpod_gateway import states
 from local.runpod_gateway.bells import job_bell
@@ -41,6 +41,13 @@ class Submission(BaseModel):
     input: Any
     webhook: AnyHttpUrl | None = None
     policy: Policy = Policy()
+
+    @field_validator("input")
+    @classmethod
+    def _something(cls, value: Any) -> Any:
+        if value is None:
+            raise ValueError("there has to be an input")
+        return value
 
 
 @router.post("/run")

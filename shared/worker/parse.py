@@ -21,8 +21,11 @@ def parse(stage: Stage, raw: object, store: ArtifactStore) -> StageInput:
         raise UserError("invalid_input", "the job has no input object", stage=stage)
     version = raw.get("contract_version", CONTRACT_VERSION)
     if version != CONTRACT_VERSION:
+        said = (
+            str(version)[:20] if isinstance(version, int) else f"of {type(version).__name__}"
+        )  # never a sender's text
         raise FatalError(
-            "contract_mismatch", f"the input has contract version {version!r}, this worker speaks {CONTRACT_VERSION}"
+            "contract_mismatch", f"the input has contract version {said}, this worker speaks {CONTRACT_VERSION}"
         )
     try:
         if stage is not Stage.BASE_GEN and raw.keys() & {"manifest", "latents"}:

@@ -46,6 +46,7 @@ def test_nothing_secret_gets_through(stream: io.StringIO) -> None:
     log.info("callback", path="/api/callbacks/runpod/0123abcd/c0ffee-token")
     log.info("database", said="cannot connect to postgresql://user:c0ffee@db/x")  # pragma: allowlist secret
     log.error("failed", exc_info=ValueError(f"no answer from {PRESIGNED}"))
+    log.error("failed", exc_info=ValueError("null value\nDETAIL:  Failing row contains (1, a lighthouse\nin c0ffee)."))
     written = stream.getvalue()
     assert "c0ffee" not in written
     assert "lighthouse" not in written
