@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from shared.contracts.artifact import Manifest
 from shared.contracts.vocabulary import Stage
-from shared.errors import ErrorBody, UpstreamError, family_of
+from shared.errors import CapacityError, ErrorBody, UpstreamError, family_of
 
 
 class GenerationState(StrEnum):
@@ -70,6 +70,7 @@ RETRIES: dict[str, Rule] = {
     "runpod_unavailable": Rule(retries=2, wait=10),
     # once more on a fresh worker
     "out_of_memory": Rule(retries=1, wait=0),
+    "disk_full": Rule(retries=1, wait=0),
     # not this stage but the one before it
     "artifact_missing": Rule(retries=1, wait=0),
     "artifact_corrupt": Rule(retries=1, wait=0),
@@ -248,7 +249,7 @@ def _failed(view: View, error: ErrorBody, state: RunState) -> Step:
     stop = (CancelRun(view.runpod_id),) if state is RunState.TIMED_OUT and view.runpod_id else ()
     if tried < rule.retries and attempts < MAX_ATTEMPTS:
         wait = min(rule.wait * 2**tried, rule.longest)
-        again = StartRun(view.stage, attempts + 1, wait, fresh_worker=error.code == "out_of_memory")
+        again = StartRun(view.stage, attempts + 1, wait, fresh_worker=error.code in CapacityError.codes)
         return Step(GenerationState.RUNNING, state, (*stop, again))
     given_up = _give_up(error, state)
     return replace(given_up, effects=(*stop, *given_up.effects))

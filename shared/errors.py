@@ -3,7 +3,7 @@
     MivoError
     ├── UserError        yours to fix, never retried
     ├── TransientError   the same run may work again
-    ├── CapacityError    out of memory: once more on a fresh worker, then final
+    ├── CapacityError    out of memory or disk: once more on a fresh worker, then final
     ├── UpstreamError    an input artifact is gone or wrong: re-run the stage that made it, once
     └── FatalError       a retry would burn money
 
@@ -26,7 +26,7 @@ TransientCode = Literal[
     "execution_timeout",
     "runpod_unavailable",
 ]
-CapacityCode = Literal["out_of_memory"]
+CapacityCode = Literal["out_of_memory", "disk_full"]
 UpstreamCode = Literal["artifact_missing", "artifact_corrupt"]
 FatalCode = Literal["graph_rejected", "model_missing", "contract_mismatch", "bad_output", "internal"]
 ErrorCode = UserCode | TransientCode | CapacityCode | UpstreamCode | FatalCode
@@ -115,7 +115,7 @@ class TransientError(MivoError):
 
 
 class CapacityError(MivoError):
-    """The GPU or the host ran out of memory; a fresh worker may have room."""
+    """The GPU or the host ran out of memory, or the host out of disk; a fresh worker may have room."""
 
     retryable = True
     codes = get_args(CapacityCode)

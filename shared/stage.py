@@ -11,6 +11,9 @@ from shared.comfy.graph import Graph
 from shared.contracts.stage import StageInput
 from shared.contracts.vocabulary import Stage
 
+EXECUTIONS = "ltx2"
+"""Below ComfyUI's input and output: a folder for each execution."""
+
 
 @dataclass(frozen=True)
 class Names:
@@ -31,7 +34,7 @@ class Names:
     @property
     def folder(self) -> str:
         """Below ComfyUI's input and output folders."""
-        return f"ltx2/{self.execution}"
+        return f"{EXECUTIONS}/{self.execution}"
 
     @property
     def video_latent(self) -> str:

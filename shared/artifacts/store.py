@@ -10,9 +10,10 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
-from boto3.s3.transfer import TransferConfig
+from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.exceptions import ClientError
 from s3transfer.exceptions import S3DownloadFailedError
+from s3transfer.futures import TransferFuture
 
 from shared.artifacts.client import MISSING, code_of, connect, translated
 from shared.artifacts.manifests import Manifests
@@ -71,6 +72,7 @@ class ArtifactStore:
             multipart_chunksize=settings.part_bytes,
             max_concurrency=settings.concurrency,
         )
+        self._uploads: set[TransferFuture] = set()
         self._manifests = Manifests(self._client, settings.bucket)
 
     def __enter__(self) -> Self:
@@ -86,7 +88,10 @@ class ArtifactStore:
     # objects
 
     def upload(self, path: Path, key: str, *, media_type: str, **facts: Unpack[Facts]) -> Artifact:
-        """Put a file, in parallel parts when it is large. The sha256 is that of the file on our disk."""
+        """Put a file, in parallel parts when it is large. The sha256 is that of the file on our disk.
+
+        concurrent.futures.CancelledError after `cancel_uploads`.
+        """
         with path.open("rb") as file:
             artifact = Artifact(
                 key=key,
@@ -96,11 +101,19 @@ class ArtifactStore:
                 **facts,
             )
             file.seek(0)
-            with translated("upload an artifact"):
-                self._client.upload_fileobj(
-                    file, self.settings.bucket, key, ExtraArgs={"ContentType": media_type}, Config=self._transfer
-                )
+            with translated("upload an artifact"), create_transfer_manager(self._client, self._transfer) as manager:
+                transfer = manager.upload(file, self.settings.bucket, key, {"ContentType": media_type})
+                self._uploads.add(transfer)
+                try:
+                    transfer.result()
+                finally:
+                    self._uploads.discard(transfer)
         return artifact
+
+    def cancel_uploads(self) -> None:
+        """End every upload that is under way, from any thread. Each takes its parts back before it raises."""
+        for transfer in tuple(self._uploads):
+            transfer.cancel()
 
     def upload_bytes(self, body: bytes, key: str, *, media_type: str, **facts: Unpack[Facts]) -> Artifact:
         """Put a small object that is in memory already."""

@@ -1,9 +1,9 @@
 """ComfyUI's HTTP endpoints, one method each, with our typed errors. Facts: facts/comfyui.md sections 4 and 5."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -12,6 +12,7 @@ from shared.comfy.events import FileRef
 from shared.comfy.failures import GraphJson, rejection
 from shared.errors import FatalError, MivoError, TransientError
 
+T = TypeVar("T")
 GET_ATTEMPTS = 3
 CHUNK = 1 << 20  # bytes
 
@@ -115,25 +116,40 @@ class ComfyApi:
         return FileRef(said["name"], said.get("subfolder") or "", said.get("type") or "input")
 
     async def fetch_output(self, ref: FileRef, target: Path) -> Path:
-        """Stream a file of ComfyUI into `target`, whole or not at all; `bad_output` when ComfyUI lacks it."""
+        """Stream a file of ComfyUI into `target`, whole or not at all; a transfer that breaks is begun again.
+
+        FatalError bad_output when ComfyUI lacks it. OSError when our own disk is full.
+        """
         part = target.with_name(target.name + ".part")
-        query = {"filename": ref.filename, "subfolder": ref.subfolder, "type": ref.kind}
         try:
-            async with self._http.stream("GET", "/view", params=query) as answer:
-                if answer.status_code != httpx.codes.OK:
-                    raise FatalError("bad_output", f"ComfyUI has no file '{ref.filename}' ({answer.status_code})")
-                with await asyncio.to_thread(part.open, "wb") as sink:
-                    async for chunk in answer.aiter_bytes(CHUNK):
-                        await asyncio.to_thread(sink.write, chunk)
+            await self._again(self._fetch, ref, part)
             await asyncio.to_thread(part.replace, target)
-        except httpx.TransportError as error:
-            raise self.gone(error) from error
         finally:
             await asyncio.to_thread(part.unlink, missing_ok=True)
         return target
 
+    async def _fetch(self, ref: FileRef, part: Path) -> None:
+        query = {"filename": ref.filename, "subfolder": ref.subfolder, "type": ref.kind}
+        async with self._http.stream("GET", "/view", params=query) as answer:
+            if answer.status_code >= 500:
+                raise _refused(answer.status_code, "/view")
+            if answer.status_code != httpx.codes.OK:
+                raise FatalError("bad_output", f"ComfyUI has no file '{ref.filename}' ({answer.status_code})")
+            with await asyncio.to_thread(part.open, "wb") as sink:
+                async for chunk in answer.aiter_bytes(CHUNK):
+                    await asyncio.to_thread(sink.write, chunk)
+
     async def _get_object(self, path: str) -> Mapping[str, Any]:
-        """A JSON object, asked for a few times: reading changes nothing on the server."""
+        """A JSON object."""
+        answer = await self._again(self._http.get, path)
+        self._expect(answer)
+        said = _json(answer)
+        if not isinstance(said, Mapping):
+            raise TransientError("comfy_unreachable", f"ComfyUI answered {path} with no JSON object")
+        return said
+
+    async def _again(self, read: Callable[..., Awaitable[T]], *what: Any) -> T:
+        """Asked for a few times: reading changes nothing on the server."""
         tries = AsyncRetrying(
             stop=stop_after_attempt(GET_ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.1, max=1.0),
@@ -141,16 +157,9 @@ class ComfyApi:
             reraise=True,
         )
         try:
-            async for attempt in tries:
-                with attempt:
-                    answer = await self._http.get(path)
+            return await tries(read, *what)
         except httpx.TransportError as error:
             raise self.gone(error) from error
-        self._expect(answer)
-        said = _json(answer)
-        if not isinstance(said, Mapping):
-            raise TransientError("comfy_unreachable", f"ComfyUI answered {path} with no JSON object")
-        return said
 
     async def _send(self, method: str, path: str, **body: Any) -> httpx.Response:
         try:

@@ -4,6 +4,8 @@ Nothing that a user wrote gets out of here: messages are cut where they would qu
 input values of text fields are dropped (facts/comfyui.md section 5: both leak through ComfyUI's answers).
 """
 
+import errno
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +16,8 @@ MAX_SAID = 240  # characters of a foreign message; `ErrorBody` caps the whole me
 MAX_PROBLEMS = 5  # a reply of a worker stays under 2 kB (design section 3)
 MAX_LEGAL = 3  # first legal values shown for a wrong one
 TEXT_INPUTS = frozenset({"text", "prompt", "value", "string"})  # where a graph holds what a user wrote
+
+NO_SPACE = os.strerror(errno.ENOSPC)  # "No space left on device"
 
 GraphJson = Mapping[str, Any]
 
@@ -52,6 +56,7 @@ def node_failure(data: Mapping[str, Any], graph: GraphJson) -> MivoError:
     """The error in an `execution_error` event (facts/comfyui.md sections 5 and 7).
 
     `out_of_memory` in its five forms (CUDA, accelerator, ComfyUI's own tip, MemoryError, torch's CPU allocator);
+    `disk_full` in the words of the system, which Python, safetensors and ffmpeg all quote;
     `model_missing` when a loader finds no readable weights; `comfy_crashed` for other CUDA errors, because they
     poison the whole process and only a restart helps; anything else is `internal`: the graph was accepted, so it
     is ours to mend.
@@ -65,6 +70,8 @@ def node_failure(data: Mapping[str, Any], graph: GraphJson) -> MivoError:
     short = kind.rsplit(".", 1)[-1]
     if _is_out_of_memory(short, raw):
         return CapacityError("out_of_memory", f"{where} ran out of memory: {said}", **detail)
+    if NO_SPACE in raw:
+        return CapacityError("disk_full", f"{where} found the disk full: {said}", **detail)
     if "CUDA error" in raw or short == "AcceleratorError":
         return TransientError("comfy_crashed", f"the GPU failed in {where}: {said}", **detail)
     if is_model_loader(class_type) and short in {"FileNotFoundError", "SafetensorError"}:

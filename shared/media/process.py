@@ -1,6 +1,8 @@
 """One run of ffmpeg or ffprobe: with a deadline, and gone when nobody waits for it any more."""
 
 import asyncio
+import errno
+import os
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ from typing import Any
 
 import ffmpeg
 
-from shared.errors import FatalError, TransientError
+from shared.errors import CapacityError, FatalError, TransientError
 
 TOLD = 300  # characters of what ffmpeg says that go into an error
 
@@ -23,6 +25,8 @@ class Finished:
 
 async def run(argv: Sequence[str], *, timeout: float) -> Finished:  # noqa: ASYNC109  ends the process too
     """Run it to its end. Killed at the deadline (TransientError execution_timeout) and on cancellation.
+
+    CapacityError disk_full when it says that it could not write.
 
     It stays in our process group: where the whole group is killed, it goes with us.
     """
@@ -40,6 +44,8 @@ async def run(argv: Sequence[str], *, timeout: float) -> Finished:  # noqa: ASYN
             process.kill()
             await process.wait()
     said = errors.decode(errors="replace").strip()[-TOLD:]
+    if process.returncode and os.strerror(errno.ENOSPC) in said:
+        raise CapacityError("disk_full", f"{argv[0]} found the disk full")
     return Finished(code=int(process.returncode or 0), output=output, said=said)
 
 

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -15,7 +16,7 @@ from shared.worker.execute import CONDITIONING_FOLDER
 
 log = structlog.get_logger(__name__)
 
-SPENT = {"comfy_crashed", "comfy_unreachable", "connection_lost", "execution_timeout", "out_of_memory"}
+SPENT = {"comfy_crashed", "comfy_unreachable", "connection_lost", "execution_timeout", "out_of_memory", "disk_full"}
 """After these the process is not trusted with another job."""
 
 
@@ -68,6 +69,11 @@ class Engine:
     def pid(self) -> int | None:
         """ComfyUI's process, while it runs and is ours."""
         return self._process.pid
+
+    @property
+    def base_dir(self) -> Path | None:
+        """ComfyUI's folders, where they are ours."""
+        return self._process.base_dir
 
     async def close(self) -> None:
         await self._process.stop()

@@ -37,6 +37,9 @@ ENCODE_SECONDS = 600.0
 RAW = frozenset({"clip", "sound"})
 """What becomes the video, and is not shipped itself."""
 
+CANCEL_SECONDS = 30.0
+"""For the parts that are under way when an upload is ended."""
+
 
 @dataclass(frozen=True)
 class Expected:
@@ -143,11 +146,18 @@ async def deliver(
 
 
 async def upload(store: ArtifactStore, files: list[Local]) -> dict[str, Artifact]:
-    """All of them at once; by role."""
-    made = await asyncio.gather(
-        *(
+    """All of them at once; by role. When it fails or is cancelled, it ends them all and leaves no parts of any."""
+    uploads = [
+        asyncio.create_task(
             asyncio.to_thread(store.upload, file.path, file.key, media_type=file.media_type, **file.facts)  # type: ignore[arg-type]
-            for file in files
         )
-    )
+        for file in files
+    ]
+    try:
+        made = await asyncio.gather(*map(asyncio.shield, uploads))
+    finally:
+        async with asyncio.timeout(CANCEL_SECONDS):
+            while unfinished := {upload for upload in uploads if not upload.done()}:
+                store.cancel_uploads()  # again and again: one may still be hashing its file
+                await asyncio.wait(unfinished, timeout=0.1)
     return {file.role: artifact for file, artifact in zip(files, made, strict=True)}

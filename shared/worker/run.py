@@ -1,6 +1,7 @@
 """run_stage: the life of one job. parse -> done before? -> fetch -> execute -> check -> upload -> manifest -> reply."""
 
 import asyncio
+import errno
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,12 +20,14 @@ from shared.contracts.artifact import Artifact, Manifest, manifest_key
 from shared.contracts.stage import BaseGenInput, ReplyArtifact, StageInput, StageProgress, StageReply
 from shared.errors import CapacityError, MivoError, to_wire
 from shared.stage import Names
-from shared.worker import execute, outputs
+from shared.worker import execute, leftovers, outputs
 from shared.worker.parse import parse
 from shared.worker.progress import Report, Throttle, rounds_of, weights_of
 from shared.worker.worker import Worker
 
 log = structlog.get_logger(__name__)
+
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 
 URL_SECONDS = 24 * 3600
 """How long the URL in a reply works; the orchestrator makes its own for users."""
@@ -74,6 +77,8 @@ async def run_stage(worker: Worker, job: dict[str, Any], report: Report) -> dict
 def _failed(worker: Worker, job: dict[str, Any], error: Exception) -> dict[str, Any]:
     """The typed reply. Only what is not ours is logged with its trace."""
     stage = worker.definition.stage
+    if isinstance(error, OSError) and error.errno in NO_SPACE:
+        error = CapacityError("disk_full", "the disk of this worker is full")
     typed = isinstance(error, MivoError)
     log.warning(
         "stage_run",
@@ -84,6 +89,8 @@ def _failed(worker: Worker, job: dict[str, Any], error: Exception) -> dict[str, 
         exc_info=None if typed else error,
     )
     answer: dict[str, Any] = {"error": to_wire(error, stage=stage)}
+    if isinstance(error, CapacityError) and error.code == "disk_full":
+        leftovers.sweep(worker.engine.base_dir)  # the job's own files are gone already
     if isinstance(error, CapacityError) or worker.engine.spent:
         answer["refresh_worker"] = True
         worker.departure.after_this_job()  # RunPod's SDK passes the wish on, but lives on itself
@@ -142,7 +149,7 @@ async def _render(worker: Worker, work: StageInput, stage_key: str, report: Thro
     def tell(phase: Phase, progress: Progress | None = None) -> None:
         report(_progress(work, phase, progress))
 
-    with tempfile.TemporaryDirectory(prefix="ltx2-") as temporary:
+    with tempfile.TemporaryDirectory(prefix=leftovers.SCRATCH) as temporary:
         folder = Path(temporary)
         hidden = (work.prompt,) if isinstance(work, BaseGenInput) else ()
         async with worker.engine.session(names, hidden=hidden) as comfy:

@@ -7,7 +7,7 @@ import structlog
 from shared.artifacts import ArtifactStore
 from shared.errors import FatalError
 from shared.stage import StageDefinition
-from shared.worker import fitness
+from shared.worker import fitness, leftovers
 from shared.worker.departure import Departure
 from shared.worker.engine import Engine
 from shared.worker.settings import WorkerSettings
@@ -31,6 +31,7 @@ class Worker:
         FatalError graph_rejected names node classes that ComfyUI lacks, model_missing weight files; TransientError
         comfy_crashed and comfy_unreachable say that it did not start.
         """
+        leftovers.sweep(self.engine.base_dir)
         await self.engine.start()
         needed = fitness.needs(self.definition, self.settings)
         catalogue = await self.engine.catalogue()

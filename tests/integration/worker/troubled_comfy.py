@@ -6,6 +6,7 @@ knows nothing of them; those of a run, in the pause between two steps of the sam
 """
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -32,9 +33,14 @@ FOREIGN = ("execution_start", "progress", "execution_error", "execution_success"
 class Troubles:
     def __init__(self, base: Path) -> None:
         self._path = base / FILE
+        self._lock = threading.Lock()
 
     def spend(self, name: str) -> bool:
-        """Whether this trouble is to happen now; it happens once less then."""
+        """Whether this trouble is to happen now; it happens once less then. Server and sampler are two threads."""
+        with self._lock:
+            return self._spend(name)
+
+    def _spend(self, name: str) -> bool:
         if not self._path.exists():
             return False
         left: dict[str, int] = json.loads(self._path.read_text())
@@ -56,13 +62,15 @@ def at_start(troubles: Troubles) -> None:
 
 def in_the_sampler(troubles: Troubles) -> Callable[[Job, float], None]:
     """Between its steps, once the first has been told."""
-    pauses = 0
+    node: Job | None = None
 
     def pause(job: Job, seconds: float) -> None:
-        nonlocal pauses
-        pauses += 1
+        nonlocal node
         job.stop.wait(seconds)
-        if pauses == 1:
+        if job is not node:
+            node = job
+            if troubles.spend("slow_load"):
+                job.stop.wait(4)
             return
         job.stop.wait(0.2)  # what was told is on its way
         if troubles.spend("crash"):
@@ -71,6 +79,8 @@ def in_the_sampler(troubles: Troubles) -> Callable[[Job, float], None]:
             os.kill(os.getpid(), signal.SIGSTOP)
         if troubles.spend("oom"):
             raise OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        if troubles.spend("disk_full"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if troubles.spend("stall"):
             job.stop.wait()
         if troubles.spend("eat_memory"):

@@ -38,7 +38,7 @@ DESIGN = {  # design section 7
         "execution_timeout",
         "runpod_unavailable",
     },
-    CapacityError: {"out_of_memory"},
+    CapacityError: {"out_of_memory", "disk_full"},
     UpstreamError: {"artifact_missing", "artifact_corrupt"},
     FatalError: {"graph_rejected", "model_missing", "contract_mismatch", "bad_output", "internal"},
 }

@@ -26,7 +26,7 @@ from orchestrator.transitions import (
 )
 from shared.contracts.artifact import Artifact, Manifest
 from shared.contracts.vocabulary import Stage
-from shared.errors import ErrorBody, UpstreamError, family_of
+from shared.errors import CapacityError, ErrorBody, UpstreamError, family_of
 
 BASE, SPATIAL, TEMPORAL = Stage.BASE_GEN, Stage.SPATIAL_UPSCALE, Stage.TEMPORAL_UPSCALE
 ALL = (BASE, SPATIAL, TEMPORAL)
@@ -135,6 +135,7 @@ WAITS = {  # code -> the wait before each retry, in seconds
     "execution_timeout": (0.0,),
     "runpod_unavailable": (10.0, 20.0),
     "out_of_memory": (0.0,),
+    "disk_full": (0.0,),
 }
 
 
@@ -143,7 +144,7 @@ def test_how_often_and_how_late_a_code_is_retried(code: str) -> None:
     waits = WAITS[code]
     for tried, wait in enumerate(waits):
         view = replace(VIEW, attempts={BASE: tried + 1}, codes=(code,) * tried)
-        again = StartRun(BASE, tried + 2, wait, fresh_worker=code == "out_of_memory")
+        again = StartRun(BASE, tried + 2, wait, fresh_worker=code in CapacityError.codes)
         assert step(view, failed(code)) == Step(RUNNING, RunState.FAILED, (again,))
     view = replace(VIEW, attempts={BASE: len(waits) + 1}, codes=(code,) * len(waits))
     assert step(view, failed(code)) == Step(
@@ -158,7 +159,7 @@ def test_a_stage_has_so_many_attempts_whatever_the_codes_were(code: str) -> None
     assert step(view, failed(code)).generation is GenerationState.FAILED
     view = replace(VIEW, attempts={BASE: MAX_ATTEMPTS - 1}, codes=others[1:])
     assert step(view, failed(code)).effects[0] == StartRun(
-        BASE, MAX_ATTEMPTS, RETRIES[code].wait, fresh_worker=code == "out_of_memory"
+        BASE, MAX_ATTEMPTS, RETRIES[code].wait, fresh_worker=code in CapacityError.codes
     )
 
 
