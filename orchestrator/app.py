@@ -11,6 +11,7 @@ from orchestrator import supervise
 from orchestrator.advance import Advance
 from orchestrator.api import (
     callbacks,
+    create,
     deliveries,
     document,
     errors,
@@ -36,7 +37,7 @@ from orchestrator.store import Database
 from orchestrator.store.notices import Notices
 from orchestrator.tasks import Tasks
 from shared.artifacts import ArtifactStore
-from shared.contracts.request import GenerationRequest
+from shared.contracts.request import Batch
 
 log = structlog.get_logger()
 
@@ -64,9 +65,9 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         separate_input_output_schemas=False,
     )
-    for module in (generations, models, quotes, uploads, progress, deliveries, stages, callbacks, health):
+    for module in (create, generations, models, quotes, uploads, progress, deliveries, stages, callbacks, health):
         app.include_router(module.router)
-    document.install(app, (GenerationRequest, uploads.UploadRequest), allow_draft=settings.allow_draft)
+    document.install(app, (Batch, uploads.UploadRequest), allow_draft=settings.allow_draft)
     errors.install(app)
     app.add_middleware(Observe, metrics=metrics)
     return app

@@ -18,9 +18,11 @@ __all__ = [
     "DeliveryPage",
     "Generation",
     "GenerationPage",
+    "Generations",
     "Job",
     "Problem",
     "Quote",
+    "Quotes",
     "Submitted",
     "Upload",
     "WebhookDelivery",
@@ -46,6 +48,14 @@ class Problem(TypedDict):
 class StageEstimate(TypedDict):
     stage: Stage
     estimated_seconds: float
+
+
+@_closed
+class Quotes(TypedDict):
+    """One for each task, in their order, and the credits of all."""
+
+    quotes: list["Quote"]
+    credits: int
 
 
 @_closed
@@ -129,6 +139,14 @@ class Generation(_Head):
     fraction: float
     last_seq: int
     result: NotRequired[Result]
+
+
+@_closed
+class Generations(TypedDict):
+    """What several tasks became, in their order, and the credits of all."""
+
+    generations: list[Generation]
+    credits: int
 
 
 @_closed

@@ -38,9 +38,10 @@ def answers(model: Any, *problems: HTTPStatus, status: HTTPStatus = HTTPStatus.O
     return found
 
 
-def body_of(model: type[BaseModel] | None = None) -> dict[str, Any]:
-    """What is said of a body that a route reads itself; without a model, any object."""
-    schema = {"type": "object"} if model is None else {"$ref": REFERENCE.format(model=model.__name__)}
+def body_of(*models: type[BaseModel]) -> dict[str, Any]:
+    """What is said of a body that a route reads itself: one of the models; without any, some object."""
+    named = [{"$ref": REFERENCE.format(model=model.__name__)} for model in models]
+    schema: dict[str, Any] = {"anyOf": named} if len(named) > 1 else named[0] if named else {"type": "object"}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 

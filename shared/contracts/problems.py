@@ -1,12 +1,13 @@
 """Validation errors in words that say what to send instead. Pure."""
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ValidationError
 
-from shared.contracts.request import MAX_METADATA, OUT_OF_SCOPE, GenerationRequest
+from shared.contracts.request import MAX_METADATA, MAX_TASKS, OUT_OF_SCOPE, GenerationRequest
 from shared.contracts.stage import MAX_PROMPT, MAX_SEED
 from shared.contracts.vocabulary import Frozen
 from shared.recipes import MAX_STEPS, MIN_STEPS
@@ -16,7 +17,11 @@ MAX_PROBLEMS = 50  # an answer must not grow with the nonsense that was sent
 MAX_FIELD = 100  # characters of a field's name: an unknown one is the sender's text
 MAX_WORD = 64  # characters that are compared with legal words; comparing is quadratic
 
+TASK = re.compile(r"^tasks\.\d+\.")
+"""In front of the fields of each of several."""
+
 IN_WORDS = {
+    "tasks": f"a list of 1 to {MAX_TASKS} requests",
     "prompt": f"text of 1 to {MAX_PROMPT} characters",
     "image_urls": "a list of at most one URL",
     "upload_id": "the id that POST /api/uploads gave",
@@ -76,7 +81,8 @@ def _of(error: Any) -> FieldProblem:
             field=field, message="not accepted: unknown field", nearest=_close(name, KNOWN_FIELDS, cutoff=0.75)
         )
     listed = _listed(error, context)
-    in_words = IN_WORDS.get(field) or IN_WORDS.get(field.split(".")[0])
+    name = TASK.sub("", field)
+    in_words = IN_WORDS.get(name) or IN_WORDS.get(name.split(".")[0])
     return FieldProblem(
         field=field,
         message=error["msg"],

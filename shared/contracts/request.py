@@ -23,6 +23,7 @@ from shared.contracts.vocabulary import STORABLE, Camera, ControlType, Frozen, P
 from shared.recipes import MAX_STEPS, MIN_STEPS
 
 MAX_METADATA = 2048  # bytes of JSON
+MAX_TASKS = 5  # of one request
 
 Text = Annotated[str, STORABLE]
 UploadId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
@@ -176,3 +177,9 @@ class GenerationRequest(Frozen):
     @property
     def has_image(self) -> bool:
         return bool(self.image_urls) or self.upload_id is not None
+
+
+class Batch(Frozen):
+    """Several videos at once, in the shape that Mivo's pages send for their other models."""
+
+    tasks: tuple[GenerationRequest, ...] = Field(min_length=1, max_length=MAX_TASKS)
