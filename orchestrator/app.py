@@ -15,6 +15,7 @@ from orchestrator.api import (
     deliveries,
     document,
     errors,
+    events,
     generations,
     health,
     models,
@@ -65,7 +66,19 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         separate_input_output_schemas=False,
     )
-    for module in (create, generations, models, quotes, uploads, progress, deliveries, stages, callbacks, health):
+    for module in (
+        create,
+        generations,
+        models,
+        quotes,
+        uploads,
+        progress,
+        events,
+        deliveries,
+        stages,
+        callbacks,
+        health,
+    ):
         app.include_router(module.router)
     document.install(app, (Batch, uploads.UploadRequest), allow_draft=settings.allow_draft)
     errors.install(app)

@@ -28,10 +28,15 @@ PROBLEM = {"$ref": REFERENCE.format(model="Problem")}
 Responses = dict[int | str, dict[str, Any]]
 
 
-def answers(model: Any, *problems: HTTPStatus, status: HTTPStatus = HTTPStatus.OK) -> Responses:
+def answers(model: Any, *bad: HTTPStatus, status: HTTPStatus = HTTPStatus.OK) -> Responses:
     """The `responses` of a route: one good answer, and the problems."""
-    found: Responses = {status.value: {"model": model, "description": status.phrase}}
-    for problem in sorted({*problems, *EVERYWHERE}):
+    return {status.value: {"model": model, "description": status.phrase}, **problems(*bad)}
+
+
+def problems(*bad: HTTPStatus) -> Responses:
+    """The `responses` of what may go wrong, besides what may go wrong everywhere."""
+    found: Responses = {}
+    for problem in sorted({*bad, *EVERYWHERE}):
         found[problem.value] = {"model": Problem, "description": problem.phrase}
         if problem in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
             found[problem.value]["headers"] = RETRY_AFTER
@@ -66,9 +71,8 @@ def install(app: FastAPI, bodies: Sequence[type[BaseModel]], *, allow_draft: boo
 def _name_problems(responses: dict[str, Any]) -> None:
     """FastAPI says of every answer that it has the media type of the good one."""
     for answer in responses.values():
-        schema = next(iter(answer["content"].values()))["schema"]
-        if schema == PROBLEM:
-            answer["content"] = {"application/problem+json": {"schema": schema}}
+        if any(said["schema"] == PROBLEM for said in answer.get("content", {}).values()):
+            answer["content"] = {"application/problem+json": {"schema": PROBLEM}}
 
 
 def _narrow(schemas: dict[str, Any], *, allow_draft: bool) -> None:

@@ -5,25 +5,24 @@
 """
 
 import asyncio
-from typing import Annotated, Any
+from contextlib import aclosing
+from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 
 from orchestrator.api.auth import SUBPROTOCOL, Token, caller, known
 from orchestrator.api.errors import Problem, not_found
+from orchestrator.api.follow import SEND_SECONDS, LivedLongEnough, follow, shown
 from orchestrator.api.services import Injected, Services
-from orchestrator.store import Event, events, generations
+from orchestrator.store import generations
 
 log = structlog.get_logger()
 
 router = APIRouter()
 
-PAGE = 100
 NORMAL, GO_ELSEWHERE = 1000, 1012
 """Close codes: the generation has ended; come again (with `?after=`)."""
-SEND_SECONDS = 10.0
-FINAL = {"generation.succeeded", "generation.failed", "generation.canceled"}
 
 
 @router.websocket("/api/generations/{generation_id}/progress")
@@ -68,33 +67,11 @@ async def _until_gone(socket: WebSocket) -> None:
 
 async def _stream(socket: WebSocket, generation_id: str, services: Services, seq: int) -> int:
     """Send events until the last one, or until the socket has lived long enough; the close code."""
-    settings = services.settings
-    loop = asyncio.get_running_loop()
-    end = loop.time() + settings.socket_seconds
-    with services.notices.follow(generation_id) as news:
-        while True:
-            news.clear()
-            async with services.database.transaction() as connection:
-                page = await events.after(connection, generation_id, seq, limit=PAGE)
-            for event in page:
-                await _send(socket, _shown(event))
-                seq = event.seq
-                if event.type in FINAL:
-                    return NORMAL
-            if len(page) == PAGE:
-                continue
-            left = end - loop.time()
-            if left <= 0:
-                return GO_ELSEWHERE
-            try:
-                await asyncio.wait_for(news.wait(), min(left, settings.heartbeat_seconds))
-            except TimeoutError:
-                await _send(socket, {"type": "heartbeat"})
-
-
-async def _send(socket: WebSocket, message: dict[str, Any]) -> None:
-    await asyncio.wait_for(socket.send_json(message), SEND_SECONDS)
-
-
-def _shown(event: Event) -> dict[str, Any]:
-    return {"seq": event.seq, "at": event.at.isoformat(), "type": event.type, **event.data}
+    try:
+        async with aclosing(follow(services, generation_id, seq)) as followed:
+            async for event in followed:
+                message = {"type": "heartbeat"} if event is None else shown(event)
+                await asyncio.wait_for(socket.send_json(message), SEND_SECONDS)
+    except LivedLongEnough:
+        return GO_ELSEWHERE
+    return NORMAL

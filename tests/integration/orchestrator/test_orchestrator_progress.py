@@ -95,6 +95,13 @@ async def test_silence_is_filled_with_heartbeats_and_life_is_bounded(start_cloud
         assert [message["type"] for message in messages].count("heartbeat") >= 3
 
 
+async def test_who_has_seen_all_of_an_ended_one_is_told_that_it_is_over(cloud: Cloud) -> None:
+    ended = await cloud.ended((await cloud.create())["id"])
+    where = address(cloud.url, ended["id"], after=ended["last_seq"])
+    async with connect(where, additional_headers=AUTHORIZED, proxy=None) as socket:
+        assert await all_of(socket) == ([], 1000)
+
+
 async def test_a_browser_sends_its_key_as_a_subprotocol(cloud: Cloud) -> None:
     made = await cloud.create()
     protocols = ["ltx2.progress", f"bearer.{KEY}"]

@@ -1,0 +1,51 @@
+"""The events of a generation, live, from any replica: what sockets and server-sent events both tell."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from orchestrator.api.services import Services
+from orchestrator.store import Event, events, generations
+
+PAGE = 100
+SEND_SECONDS = 10.0
+"""Whoever takes longer to accept one message is dropped; it may come back and miss nothing."""
+
+
+class LivedLongEnough(Exception):  # noqa: N818  no error: the client comes again
+    """The stream has lived for `socket_seconds`, and the generation goes on."""
+
+
+async def follow(services: Services, generation_id: str, seq: int) -> AsyncGenerator[Event | None, None]:
+    """Events after number `seq`; None where a sign of life is due.
+
+    Ends after the last event of a generation that has ended. LivedLongEnough: come again for the rest.
+    """
+    settings = services.settings
+    loop = asyncio.get_running_loop()
+    end = loop.time() + settings.socket_seconds
+    with services.notices.follow(generation_id) as news:
+        while True:
+            news.clear()
+            async with services.database.transaction() as connection:
+                # in this order: an end that is seen has its event in the page
+                generation = await generations.get(connection, generation_id)
+                page = await events.after(connection, generation_id, seq, limit=PAGE)
+            for event in page:
+                yield event
+                seq = event.seq
+            if len(page) == PAGE:
+                continue
+            if generation is None or generation.state.final:
+                return
+            left = end - loop.time()
+            if left <= 0:
+                raise LivedLongEnough
+            try:
+                await asyncio.wait_for(news.wait(), min(left, settings.heartbeat_seconds))
+            except TimeoutError:
+                yield None
+
+
+def shown(event: Event) -> dict[str, Any]:
+    return {"seq": event.seq, "at": event.at.isoformat(), "type": event.type, **event.data}
