@@ -12,7 +12,7 @@ import psycopg
 import structlog
 from psycopg_pool import AsyncConnectionPool
 
-from orchestrator.store.database import Connection
+from orchestrator.store.database import BoundedConnection, Connection
 from orchestrator.store.migrations import Step
 
 log = structlog.get_logger()
@@ -27,7 +27,7 @@ STALLED_SECONDS = 20.0
 class Queue:
     """Short tasks in Postgres, on the pool of the database."""
 
-    def __init__(self, pool: AsyncConnectionPool[Connection]) -> None:
+    def __init__(self, pool: AsyncConnectionPool[BoundedConnection]) -> None:
         self.app = procrastinate.App(connector=procrastinate.PsycopgConnector())
         self._pool = pool
 

@@ -1,14 +1,17 @@
 """The connection pool, shared by our rows and by procrastinate's."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-from psycopg import AsyncConnection
+import psycopg
+from psycopg import AsyncConnection, Notify
+from psycopg.abc import PQGen
 from psycopg_pool import AsyncConnectionPool
 
 Connection = AsyncConnection[Any]
+T = TypeVar("T")
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -21,20 +24,70 @@ def is_id(text: str) -> bool:
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 20
 """Every statement of ours is short; a lock that is held longer than this is a fault."""
+ANSWER_SECONDS = STATEMENT_SECONDS + 2.0
+"""The server has given a statement up by then; if we have heard nothing, there is nobody at the other end."""
+ALIVE_SECONDS = 2.0
+"""For an idle connection to say that it lives, before it is used again."""
+LISTEN_SECONDS = 3600.0
+"""Of one wait for notices, where the caller names no time."""
+
+
+class BoundedConnection(AsyncConnection[Any]):
+    """Waits for no answer longer than `answer_seconds`.
+
+    A peer that vanished without a word (a half-open connection) would otherwise be waited for as long as the kernel
+    keeps the socket: a quarter of an hour, or for ever.
+    """
+
+    answer_seconds = ANSWER_SECONDS
+
+    async def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:  # noqa: ASYNC109  psycopg's own signature
+        """OperationalError after the time; the connection is closed then."""
+        if timeout is not None:
+            return await super().wait(gen, interval, timeout)
+        try:
+            return await super().wait(gen, interval, self.answer_seconds)
+        except psycopg.errors._WaitTimeout as error:  # noqa: SLF001  what `timeout` raises has no public name
+            self.pgconn.finish()
+            raise psycopg.OperationalError(f"no answer in {self.answer_seconds:g} s") from error
+
+    async def notifies(
+        self,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  psycopg's own signature
+        stop_after: int | None = None,
+    ) -> AsyncGenerator[Notify]:
+        """Silence is normal here, so it has its own time."""
+        seconds = LISTEN_SECONDS if timeout is None else timeout
+        async for notice in super().notifies(timeout=seconds, stop_after=stop_after):
+            yield notice
+
+
+async def _require_alive(connection: BoundedConnection) -> None:
+    usual, connection.answer_seconds = connection.answer_seconds, min(ALIVE_SECONDS, connection.answer_seconds)
+    try:
+        await AsyncConnectionPool.check_connection(connection)
+    finally:
+        connection.answer_seconds = usual
 
 
 class Database:
     """One pool. Open it before use, close it at the end."""
 
-    def __init__(self, url: str, *, connections: int) -> None:
-        self.pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+    def __init__(self, url: str, *, connections: int, answer_seconds: float = ANSWER_SECONDS) -> None:
+        async def configure(connection: BoundedConnection) -> None:
+            connection.answer_seconds = answer_seconds
+
+        self.pool: AsyncConnectionPool[BoundedConnection] = AsyncConnectionPool(
             url,
+            connection_class=BoundedConnection,
+            configure=configure,
             min_size=2,
             max_size=connections,
             timeout=CONNECT_SECONDS,
             open=False,
             reconnect_timeout=CONNECT_SECONDS,  # else its waits double, to minutes after the database is back
-            check=AsyncConnectionPool.check_connection,  # a connection that died with its server is replaced
+            check=_require_alive,  # a connection that died with its server is replaced
             kwargs={
                 "connect_timeout": CONNECT_SECONDS,
                 "application_name": "orchestrator",

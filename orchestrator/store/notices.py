@@ -9,6 +9,7 @@ import psycopg
 import structlog
 from psycopg import sql
 
+from orchestrator.store.database import BoundedConnection
 from orchestrator.store.events import CHANNEL
 
 log = structlog.get_logger()
@@ -48,7 +49,7 @@ class Notices:
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _listen_once(self) -> None:
-        async with await psycopg.AsyncConnection.connect(
+        async with await BoundedConnection.connect(
             self._url, autocommit=True, connect_timeout=5, application_name="orchestrator-listen"
         ) as connection:
             await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))

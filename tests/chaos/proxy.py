@@ -139,7 +139,9 @@ class FaultProxy:
 async def _pump(
     proxy: FaultProxy, connection: _Connection, source: asyncio.StreamReader, sink: asyncio.StreamWriter | None
 ) -> None:
-    """One direction, until its source ends; then the other direction's sink is closed, and so that ends too."""
+    """One direction, until its source ends; then the other direction's sink is closed, and so that ends too. Of a
+    silent connection the caller hears not even the end.
+    """
     try:
         while chunk := await source.read(CHUNK):
             if connection.silent or sink is None:
@@ -150,4 +152,5 @@ async def _pump(
                 await sink.drain()
     finally:
         for writer in connection.writers:
-            writer.close()
+            if not (connection.silent and writer is sink is connection.writers[0]):
+                writer.close()

@@ -4,8 +4,9 @@ import asyncio
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from socketserver import BaseRequestHandler, ThreadingTCPServer
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
@@ -22,20 +23,36 @@ class Echo(BaseRequestHandler):
             return  # the proxy resets it
 
 
+class EchoServer(ThreadingTCPServer):
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Echo)
+        self.talking: list[socket.socket] = []
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.talking.append(request)
+        super().process_request(request, client_address)
+
+    def cut(self) -> None:
+        """The server hangs up on everybody."""
+        for one in self.talking:
+            with suppress(OSError):  # it has ended
+                one.shutdown(socket.SHUT_RDWR)
+
+
 @pytest.fixture
-def server() -> Iterator[tuple[str, int]]:
-    with ThreadingTCPServer(("127.0.0.1", 0), Echo) as echo:
-        thread = threading.Thread(target=echo.serve_forever)
+def echo() -> Iterator[EchoServer]:
+    with EchoServer() as server:
+        thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield "127.0.0.1", int(echo.server_address[1])
-        echo.shutdown()
+        yield server
+        server.shutdown()
         thread.join(10)
 
 
 @pytest.fixture
-async def proxy(server: tuple[str, int]) -> AsyncIterator[FaultProxy]:
+async def proxy(echo: EchoServer) -> AsyncIterator[FaultProxy]:
     async with FaultProxy() as made:
-        made.upstream = server
+        made.upstream = ("127.0.0.1", int(echo.server_address[1]))
         yield made
 
 
@@ -85,7 +102,7 @@ async def test_a_reset_hits_open_and_new_connections_until_it_is_healed(proxy: F
     assert proxy.hit == 2
 
 
-async def test_half_open_is_silence_for_good(proxy: FaultProxy) -> None:
+async def test_half_open_is_silence_for_good(proxy: FaultProxy, echo: EchoServer) -> None:
     with Client(proxy) as before:
         assert await before.ask() == b"hello"
         proxy.break_with(Trouble.HALF_OPEN)
@@ -93,6 +110,7 @@ async def test_half_open_is_silence_for_good(proxy: FaultProxy) -> None:
             assert await before.hears_nothing()
             assert await during.hears_nothing()
             proxy.heal()
+            echo.cut()
             assert await before.hears_nothing()
             assert await during.hears_nothing()
     with Client(proxy) as after:
