@@ -7,11 +7,13 @@ So the job under way is given up at once with `worker_lost`, for another worker,
 
 import asyncio
 import contextlib
+import multiprocessing
 import os
 import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
@@ -24,6 +26,8 @@ log = structlog.get_logger(__name__)
 SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 REPLY_SECONDS = 6.0
 """For a job to unwind and the SDK to post its reply. Docker kills after 10 s; what RunPod gives is not documented."""
+PINGS_SECONDS = 1.0
+"""After the fork of the child that pings, until it is looked for; one that is dead by then is listed no more."""
 SPENT = b"\0"  # on the wire of signal numbers: the process asks itself to end
 
 
@@ -64,6 +68,9 @@ class Departure:
         os.register_at_fork(after_in_child=_unwatch)
         self._wire = writer
         threading.Thread(target=self._wait, args=(reader, clear_up), name="departure", daemon=True).start()
+        forked = threading.Event()
+        os.register_at_fork(after_in_parent=forked.set)
+        threading.Thread(target=_mind_the_pings, args=(forked, writer), name="pings", daemon=True).start()
 
     @contextlib.asynccontextmanager
     async def job(self) -> AsyncIterator[None]:
@@ -111,6 +118,18 @@ class Departure:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         os._exit(0)  # the SDK's loop would wait for its polls; nothing is left that could be lost
+
+
+def _mind_the_pings(forked: threading.Event, wire: socket.socket) -> None:
+    """Ends the process when the child that pings RunPod is dead: the SDK forks one, the only fork without an exec
+    here, and never looks at it again. Every job would be taken, done, and lost with its lease.
+    """
+    forked.wait()
+    time.sleep(PINGS_SECONDS)  # until multiprocessing has written its child down
+    for child in multiprocessing.active_children():
+        child.join()
+    log.warning("worker_pings_no_more")
+    wire.send(SPENT)
 
 
 def _unwatch() -> None:

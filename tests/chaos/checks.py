@@ -102,11 +102,11 @@ def _no_orphans(found: Evidence) -> Iterator[str]:
     )
     if found.uploads and not found.uploads_expire:
         yield "the bucket has no rule that ends unfinished uploads"
-    # a process that is killed cannot end its upload: the lifecycle rule does, after a day
-    cut = {render.stage_key for render in found.renders if render.outcome == "cut"}
+    # who is killed, or has lost S3, cannot end an upload: the lifecycle rule does, after a day
+    broken_off = {render.attempt_id for render in found.renders if render.outcome != "rendered"}
     for upload in found.uploads:
-        if not any(stage_key in upload.key for stage_key in cut):
-            yield f"an upload was left unfinished by a process that lived: {upload.key}"
+        if not any(attempt_id in upload.key for attempt_id in broken_off):
+            yield f"a render that succeeded left an unfinished upload: {upload.key}"
 
 
 def _webhooks_arrive(found: Evidence) -> Iterator[str]:

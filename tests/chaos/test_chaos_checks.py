@@ -53,7 +53,7 @@ def put(name: str, value: object) -> Callable[[Evidence], None]:
 
 
 LATE = replace(RENDER, job_began=NOW + timedelta(seconds=9), began=NOW + timedelta(seconds=9))
-UPLOAD = Upload(f"latents/{RENDER.stage_key}/x/video_latent.safetensors", NOW)
+UPLOAD = Upload(f"latents/{RENDER.stage_key}/{RENDER.attempt_id}-1/video_latent.safetensors", NOW)
 LOST, ENDS, VIDEOS, FAILURES, TWICE, ORPHANS, WEBHOOKS, SECRETS, ANSWERS = PROMISES
 BROKEN: list[tuple[str, Callable[[Evidence], None]]] = [
     (LOST, put("listed", [])),
@@ -109,9 +109,10 @@ def test_a_typed_failure_with_its_refund_is_no_violation() -> None:
     assert not any(violations(found).values())
 
 
-def test_the_upload_of_a_killed_worker_is_left_to_the_rule_of_the_bucket() -> None:
+@pytest.mark.parametrize("outcome", ["cut", "failed", "canceled"])
+def test_an_upload_that_was_broken_off_is_left_to_the_rule_of_the_bucket(outcome: str) -> None:
     found = sound()
-    found.uploads, found.renders = [UPLOAD], [replace(RENDER, outcome="cut")]
+    found.uploads, found.renders = [UPLOAD], [replace(RENDER, outcome=outcome)]
     assert not any(violations(found).values())
     found.uploads_expire = False
     assert violations(found)[ORPHANS]

@@ -1,7 +1,9 @@
 """How real worker processes end, on the SDK's own loop: what goes with them, and what becomes of the job."""
 
 import json
+import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +30,10 @@ def leaves(worker: SdkWorker, others: set[int], *, seconds: float = 15) -> None:
     assert len(others) >= 2, "a ping child and a ComfyUI"
     assert worker.process.wait(seconds) == 0
     wait_for(lambda: not living(others), "its children to be gone", seconds=5)
+
+
+def command_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -82,6 +88,17 @@ async def test_kill_9_in_mid_job_leaves_no_process_and_the_lease_moves_the_job(s
     endpoint.start_worker("second")
     view = await endpoint.client.until(job, "COMPLETED", seconds=90)
     assert (view["workerId"], view["retries"]) == ("second", 1)
+
+
+async def test_a_worker_whose_ping_child_died_ends_instead_of_losing_every_job(start_endpoint: StartEndpoint) -> None:
+    """The SDK never looks at that child again: without pings no lease lasts longer than the shortest jobs."""
+    endpoint = await start_endpoint(**LONG_LEASE, hold_seconds=60)
+    worker = endpoint.start_worker("mute")
+    await held(endpoint.client, "mute")
+    others = family(worker)
+    (pings,) = [pid for pid in others if command_of(pid) == command_of(worker.process.pid)]  # forked, no exec
+    os.kill(pings, signal.SIGKILL)
+    leaves(worker, others)
 
 
 async def test_after_an_oom_the_worker_ends_and_a_fresh_one_serves_the_next_job(
