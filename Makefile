@@ -47,6 +47,9 @@ check: setup ## lint, format, types, import rules, file sizes, secrets
 	$(PY) scripts/file_size.py
 	$(PY) scripts/secrets_scan.py
 
+audit: setup ## known vulnerabilities in what the locks pin; fails too when a package could not be looked up
+	for lock in requirements/*.lock; do echo "$$lock"; $(BIN)/pip-audit --strict --disable-pip --require-hashes -r $$lock || exit 1; done
+
 format: setup ## format and fix what can be fixed
 	ruff format .
 	ruff check --fix .
@@ -70,4 +73,4 @@ docs: setup ## write the generated pages
 clean: ## remove what the tasks made
 	rm -rf out .local $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup demo up test unit e2e chaos check comfyui gpu-check format lock gallery docs clean
+.PHONY: help setup demo up test unit e2e chaos check comfyui gpu-check audit format lock gallery docs clean

@@ -18,6 +18,7 @@ from typing import IO, Self
 import httpx
 
 from local import postgres
+from local.identities import identities
 from local.layout import PYTHON, Keys, Layout, Options
 from local.seaweed import free_ports, seaweed
 from local.supervisor import Service, Supervisor
@@ -62,7 +63,12 @@ class Cloud:
         self.layout = Layout(
             options=options,
             keys=keys,
-            storage=seaweed(options.state / "s3", access_key_id=keys.s3_id, secret_access_key=keys.s3_secret),
+            storage=seaweed(
+                options.state / "s3",
+                access_key_id=keys.s3_id,
+                secret_access_key=keys.s3_secret,
+                identities=identities(options.bucket, keys.s3_secret),
+            ),
             gateway_port=gateway_port,
             api_ports=(options.port if self._port_lock else spare[0], *spare[1:]),
         )
@@ -93,9 +99,8 @@ class Cloud:
         folder = self.options.state / "postgres"
         gateway_db = await asyncio.to_thread(postgres.create_database, folder, "gateway")
         database = await asyncio.to_thread(postgres.create_database, folder, "orchestrator")
-        s3 = layout.s3()
-        settings = S3Settings.model_validate({name.removeprefix("S3_").lower(): value for name, value in s3.items()})
-        await asyncio.to_thread(setup, settings)
+        own = {name.removeprefix("S3_").lower(): value for name, value in layout.s3("setup").items()}
+        await asyncio.to_thread(setup, S3Settings.model_validate(own))
         await self._migrate(database)
         await self.supervisor.start(self._gateway(gateway_db))
         workers = [self._worker(stage, number) for stage in Stage for number in range(self.options.workers[stage])]
@@ -107,7 +112,7 @@ class Cloud:
             runpod_base_url=layout.runpod_base_url,
             runpod_key=layout.keys.runpod,
             endpoints={stage: layout.endpoint(stage) for stage in Stage},
-            s3=s3,
+            s3=layout.s3(),
             gateway_url=layout.gateway_url,
             database_url=database,
             logs=str(self.supervisor.logs),

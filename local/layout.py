@@ -42,6 +42,10 @@ class Options:
             return "comfyui"
         return "preview"
 
+    @property
+    def bucket(self) -> str:
+        return f"ltx2-{self.engine}"
+
 
 @dataclass(frozen=True)
 class Keys:
@@ -102,13 +106,14 @@ class Layout:
         home = self.options.state / "home"  # away from ~/.runpod/config.toml, which would change a worker's key
         return {**inherited, "HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
-    def s3(self) -> dict[str, str]:
-        """S3_* for any process."""
+    def s3(self, who: str | None = None) -> dict[str, str]:
+        """S3_* of the operator, or of a component, which may do no more than its policy allows."""
+        keys = self.storage.identity(who) if who else self.storage
         return {
             "S3_ENDPOINT_URL": self.storage.endpoint_url,
-            "S3_BUCKET": f"ltx2-{self.options.engine}",
-            "S3_ACCESS_KEY_ID": self.keys.s3_id,
-            "S3_SECRET_ACCESS_KEY": self.keys.s3_secret,
+            "S3_BUCKET": self.options.bucket,
+            "S3_ACCESS_KEY_ID": keys.access_key_id,
+            "S3_SECRET_ACCESS_KEY": keys.secret_access_key,
             "S3_PATH_STYLE": "true",
         }
 
@@ -131,7 +136,7 @@ class Layout:
         digest = hashlib.sha256(self.keys.api.encode()).hexdigest()
         return {
             **self._common(),
-            **self.s3(),
+            **self.s3("orchestrator"),
             "ENVIRONMENT": "local",
             "PORT": str(port),
             "PUBLIC_URL": f"http://127.0.0.1:{port}",
@@ -169,7 +174,7 @@ class Layout:
         who = "gpu=local&session={life}"  # tells the gateway a restarted worker from the one before it
         return {
             **self._common(),
-            **self.s3(),
+            **self.s3(stage),
             **self._engine(worker_id),
             "RUNPOD_POD_ID": worker_id,
             "RUNPOD_ENDPOINT_ID": self.endpoint(stage),

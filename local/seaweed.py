@@ -8,7 +8,7 @@ half a minute, and what was written is on disk already.
 import json
 import sysconfig
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from socket import AF_INET, SOCK_STREAM, socket
 
@@ -19,12 +19,25 @@ SERVERS = ("master", "volume", "filer", "s3", "admin")
 
 
 @dataclass(frozen=True)
+class Identity:
+    """Somebody with keys of their own, who may do what an AWS IAM policy allows and nothing else."""
+
+    name: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    policy: str
+    """The JSON document; SeaweedFS judges by it as AWS does."""
+
+
+@dataclass(frozen=True)
 class Seaweed:
     """One SeaweedFS that can be started. The folder keeps the data between starts, whatever the ports."""
 
     folder: Path
     access_key_id: str
-    secret_access_key: str
+    secret_access_key: str = field(repr=False)
+    """Of the operator, who may do everything."""
+    identities: tuple[Identity, ...]
     ports: dict[str, int]
     """Of each server, and of its gRPC twin as `{server}.grpc`."""
 
@@ -54,17 +67,29 @@ class Seaweed:
             *grpc,
         ]
 
+    def identity(self, name: str) -> Identity:
+        return {each.name: each for each in self.identities}[name]
+
     def prepare(self) -> None:
         """Make the folder and write the keys into it."""
         (self.folder / "data").mkdir(parents=True, exist_ok=True)
         config = self.folder / "s3.json"
         config.touch(mode=0o600)
-        identity = {
+        operator = {
             "name": "mivo",
             "credentials": [{"accessKey": self.access_key_id, "secretKey": self.secret_access_key}],
             "actions": ["Admin", "Read", "Write", "List", "Tagging"],
         }
-        config.write_text(json.dumps({"identities": [identity]}))
+        others = [
+            {
+                "name": each.name,
+                "credentials": [{"accessKey": each.access_key_id, "secretKey": each.secret_access_key}],
+                "policyNames": [each.name],
+            }
+            for each in self.identities
+        ]
+        policies = [{"name": each.name, "content": each.policy} for each in self.identities]
+        config.write_text(json.dumps({"identities": [operator, *others], "policies": policies}))
 
     def ready(self) -> bool:
         """Whether it answers by now."""
@@ -81,13 +106,16 @@ class Seaweed:
             (Path("/tmp") / name).unlink(missing_ok=True)  # noqa: S108  the path is SeaweedFS's own
 
 
-def seaweed(folder: Path, *, access_key_id: str, secret_access_key: str) -> Seaweed:
+def seaweed(
+    folder: Path, *, access_key_id: str, secret_access_key: str, identities: tuple[Identity, ...] = ()
+) -> Seaweed:
     """A SeaweedFS on ports that are free now, with its data and keys under `folder`."""
     names = [*SERVERS, *(f"{server}.grpc" for server in SERVERS)]
     made = Seaweed(
         folder=folder.resolve(),
         access_key_id=access_key_id,
         secret_access_key=secret_access_key,
+        identities=identities,
         ports=dict(zip(names, free_ports(len(names)), strict=True)),
     )
     made.prepare()

@@ -15,6 +15,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 SECRET_NAMES = frozenset({"prompt", "authorization", "api_key", "token", "secret", "password", "url"})
 _QUERY = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s?'\"<>]*)\?[^\s'\"<>]*", re.IGNORECASE)
 _CALLBACK = re.compile(r"(/api/callbacks/runpod/[0-9a-f]+)/[A-Za-z0-9_-]+")
+_BEARER = re.compile(r"(\bbearer[ .])[A-Za-z0-9._~+/=-]+", re.IGNORECASE)
 _ROW = re.compile(r"(DETAIL: ).*", re.DOTALL)
 """Postgres shows the row that it refuses, and with it what a user asked for."""
 _USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/@'\"]+@", re.IGNORECASE)
@@ -23,6 +24,7 @@ NOISY = {
     "httpx": logging.WARNING,  # a line a request, with its URL
     "procrastinate": logging.WARNING,
     "uvicorn.access": logging.WARNING,  # our own canonical line says more
+    "uvicorn.error": logging.INFO,  # below, the headers of WebSockets, and the keys among them
     "botocore": logging.WARNING,
     "websockets": logging.WARNING,
 }
@@ -89,8 +91,9 @@ def _safe(name: str, value: Any) -> Any:
 
 
 def clean(text: str) -> str:
-    """Text without the queries, passwords and callback tokens of the URLs in it, and without rows of the database."""
+    """Text without the queries, passwords and callback tokens of URLs, bearer tokens, and rows of the database."""
     text = _QUERY.sub(r"\1?[removed]", text)
     text = _USERINFO.sub(r"\1[removed]@", text)
+    text = _BEARER.sub(r"\1[removed]", text)
     text = _ROW.sub(r"\1[removed]", text)
     return _CALLBACK.sub(r"\1/[removed]", text)

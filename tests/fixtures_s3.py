@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
-from local.seaweed import Seaweed, seaweed
+from local.seaweed import Identity, Seaweed, seaweed
 from shared.artifacts import S3Settings, setup
 from shared.artifacts.client import connect
 
@@ -42,8 +42,10 @@ def _died(process: subprocess.Popen[bytes], log: Path) -> bool:
 
 
 @contextmanager
-def running_seaweed(folder: Path) -> Iterator[Seaweed]:
-    server = seaweed(folder, access_key_id="mivo-tests", secret_access_key="a secret of the tests")
+def running_seaweed(folder: Path, identities: tuple[Identity, ...] = ()) -> Iterator[Seaweed]:
+    server = seaweed(
+        folder, access_key_id="mivo-tests", secret_access_key="a secret of the tests", identities=identities
+    )
     try:
         with running(server.argv, ready=server.ready, log=folder / "weed.log"):
             yield server

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -172,17 +172,10 @@ async def secrets_of(cloud: ChaosCloud) -> dict[str, str]:
         "the API key": facts.api_key,
         "the RunPod key": facts.runpod_key,
         "the S3 secret": facts.s3["S3_SECRET_ACCESS_KEY"],
+        **{f"the S3 secret of {who.name}": who.secret_access_key for who in cloud.cloud.layout.storage.identities},
         "the webhook secret": facts.webhook_secret,
         "the database password": cloud.password,
         "a presigned URL": "X-Amz-Signature",
         "a prompt": PROMPT_MARK,
         **{f"the callback token of run {row['id']}": row["token"] for row in tokens},
     }
-
-
-def leaks(logs: Path, secrets: Mapping[str, str]) -> list[str]:
-    found = []
-    for log in sorted(logs.iterdir()):
-        text = log.read_text(errors="replace")
-        found += [f"{log.name} holds {name}" for name, value in secrets.items() if value in text]
-    return found

@@ -17,12 +17,13 @@ from tests import processes
 from tests.chaos.checks import violations
 from tests.chaos.cloud import ChaosCloud, chaos_cloud
 from tests.chaos.driver import Driver
-from tests.chaos.evidence import Evidence, collect, leaks, live_jobs, secrets_of
+from tests.chaos.evidence import Evidence, collect, live_jobs, secrets_of
 from tests.chaos.plan import Plan, make_plan
 from tests.chaos.receiver import Receiver
 from tests.chaos.report import Report, write_into
 from tests.chaos.users import Users
 from tests.chaos.waiting import wait_until
+from tests.leaks import leaks
 
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 GENERATION_SECONDS = 300.0

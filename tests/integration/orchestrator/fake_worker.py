@@ -53,6 +53,8 @@ class FakeWorker:
     def _artifacts(self, work: StageInput, stage_key: str) -> dict[str, Artifact]:
         made: dict[str, Artifact] = {}
         roles = ["video_latent", "audio_latent", "conditioning"]
+        if isinstance(work, TemporalUpscaleInput):
+            roles = []  # it is the last one, always: nobody goes on from it
         if isinstance(work, BaseGenInput) and work.detailer:
             roles.append("detail_conditioning")
         for role in roles:

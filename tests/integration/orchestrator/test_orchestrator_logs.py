@@ -44,6 +44,8 @@ def test_nothing_secret_gets_through(stream: io.StringIO) -> None:
     log = structlog.get_logger()
     log.info("request", prompt="a lighthouse", nested={"Authorization": "Bearer c0ffee", "deep": [PRESIGNED]})
     log.info("callback", path="/api/callbacks/runpod/0123abcd/c0ffee-token")
+    log.info("> Sec-WebSocket-Protocol: ltx2.progress, bearer.c0ffee-token")
+    log.info("request", headers="Authorization: Bearer c0ffee")
     log.info("database", said="cannot connect to postgresql://user:c0ffee@db/x")  # pragma: allowlist secret
     log.error("failed", exc_info=ValueError(f"no answer from {PRESIGNED}"))
     log.error("failed", exc_info=ValueError("null value\nDETAIL:  Failing row contains (1, a lighthouse\nin c0ffee)."))
@@ -54,6 +56,7 @@ def test_nothing_secret_gets_through(stream: io.StringIO) -> None:
 
 
 def test_talkative_libraries_are_quiet(stream: io.StringIO) -> None:
-    for name in logs.NOISY:
-        logging.getLogger(name).info("once more")
+    logs.configure("tests", level="debug", stream=stream)
+    for name, least in logs.NOISY.items():
+        logging.getLogger(name).log(least - 1, "once more")
     assert stream.getvalue() == ""
