@@ -195,6 +195,6 @@ def _wanted(dice: random.Random, number: int) -> Wanted:
     }
     chance = dice.random()
     cancel: Literal["at once", "while it runs"] | None = None
-    if (sold and number % 20 == 17) or chance < 0.05:
+    if (sold and number % 20 == 7) or chance < 0.05:
         cancel = "while it runs" if dice.random() < 0.7 else "at once"
     return Wanted(number, body, image=control == "image" or dice.random() < 0.4, control=control, cancel=cancel)
