@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from local.runpod_gateway.settings import Settings as GatewaySettings
+from models.settings import ModelsSettings
 from orchestrator.settings import Settings as OrchestratorSettings
 from shared.artifacts import S3Settings
 from shared.comfy.settings import ComfySettings
@@ -28,6 +29,7 @@ CLASSES: tuple[tuple[str, type[BaseSettings]], ...] = (
     ("Orchestrator (`python -m orchestrator serve`)", OrchestratorSettings),
     ("S3 (orchestrator and workers)", S3Settings),
     ("Workers", WorkerSettings),
+    ("Weights (workers, and `python -m models`)", ModelsSettings),
     ("ComfyUI (workers)", ComfySettings),
     ("Fetching what users name (orchestrator)", FetchSettings),
     ("Local RunPod gateway", GatewaySettings),

@@ -3,15 +3,29 @@
 import tomllib
 from functools import cache
 from importlib.resources import files
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from shared.contracts.artifact import Digest
 from shared.contracts.vocabulary import Camera, ControlType, Frozen, Precision, Quality, TextEncoder
 from shared.controls import CONTROLS
 
+Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
+
 GEMMA_FOLDER = "text_encoder/folder/"
 """Roles of the files of the folder form; the first of them is the one that its loader is given."""
+
+
+class Repository(Frozen):
+    """Where weights come from: a repository of the hub."""
+
+    name: str
+    licence: str
+    gated: bool = False
+    """Only for a token whose account accepted its terms."""
+    revision: Commit | None = None
+    """None: not pinned, whatever its main branch holds."""
 
 
 class ModelFile(Frozen):
@@ -22,8 +36,12 @@ class ModelFile(Frozen):
     """May name a folder of its own, as the shards of Gemma do."""
     folder: str
     repository: str | None = None
+    path: str | None = None
     split_from: str | None = None
+    """The role of the checkpoint that it is cut out of."""
     bytes: int | None = Field(default=None, gt=0)
+    about_bytes: int | None = Field(default=None, gt=0)
+    """Where the exact size is unknown; for totals only."""
     sha256: Digest | None = None
 
     @property
@@ -31,12 +49,31 @@ class ModelFile(Frozen):
         """What a `stage_key` and a manifest say about this file: its hash, else where it comes from."""
         return self.sha256 or f"{self.repository or self.split_from}/{self.name}"
 
+    @property
+    def path_in_repository(self) -> str:
+        return self.path or self.name.rpartition("/")[2]
+
+    @property
+    def size(self) -> int:
+        """Bytes, exact or about; 0 where nobody knows even that."""
+        return self.bytes or self.about_bytes or 0
+
+
+@cache
+def _table() -> dict[str, list[dict[str, Any]]]:
+    return tomllib.loads(files("shared").joinpath("models.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def repositories() -> dict[str, Repository]:
+    """Name -> repository."""
+    return {row["name"]: Repository.model_validate(row) for row in _table()["repository"]}
+
 
 @cache
 def all_files() -> dict[str, ModelFile]:
     """Role -> file, in the order of the list."""
-    text = files("shared").joinpath("models.toml").read_text(encoding="utf-8")
-    rows = [ModelFile.model_validate(row) for row in tomllib.loads(text)["file"]]
+    rows = [ModelFile.model_validate(row) for row in _table()["file"]]
     by_role = {row.role: row for row in rows}
     if len(by_role) != len(rows):
         raise ValueError("models.toml: a role stands twice")

@@ -18,9 +18,9 @@ from shared.comfy.failures import values_of_combo
 from shared.contracts import keys
 from shared.contracts.artifact import Artifact
 from shared.contracts.stage import INPUT_OF, Attempt, ControlParams, StageInput
-from shared.contracts.vocabulary import ControlType, Stage
+from shared.contracts.vocabulary import Camera, ControlType, Stage
 from shared.stage import Names, StageDefinition
-from shared.worker.settings import WorkerSettings
+from shared.worker.settings import Option, WorkerSettings
 
 SHAPE_NO_GRAPH = {*Attempt.model_fields, "contract_version", "resolution", "duration", "seed", "steps"}
 """Fields that change numbers in a graph, but neither its node classes nor its files."""
@@ -67,10 +67,13 @@ def variants(stage: Stage, settings: WorkerSettings) -> Iterator[StageInput]:
 
 
 def _choices(name: str, field: FieldInfo, settings: WorkerSettings) -> tuple[Any, ...]:
-    ready = product(ControlType, (False, True))
+    ready = product(ControlType, (False, True)) if Option.CONTROL in settings.options else ()
     special: dict[str, tuple[Any, ...]] = {
         "prompt": ("x",),
         "precision": settings.precisions,
+        "quality": settings.qualities,
+        "camera": tuple(Camera) if Option.CAMERA in settings.options else (Camera.NONE,),
+        "detailer": (False, True) if Option.DETAILER in settings.options else (False,),
         "text_encoder": (settings.text_encoder,),
         "control": (None, *(ControlParams(type=kind, preprocessed=is_ready) for kind, is_ready in ready)),
         **dict.fromkeys(keys.INPUT_ROLES, (SOMETHING,) if field.is_required() else (None, SOMETHING)),

@@ -1,11 +1,20 @@
 """Environment -> what this worker has to be able to do. Every variable starts with WORKER_."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from shared.contracts.vocabulary import Precision, TextEncoder
+from shared.contracts.vocabulary import Precision, Quality, TextEncoder
+
+
+class Option(StrEnum):
+    """What needs weights of its own beside the checkpoint."""
+
+    CAMERA = "camera"
+    CONTROL = "control"
+    DETAILER = "detailer"
 
 
 class WorkerSettings(BaseSettings):
@@ -15,12 +24,16 @@ class WorkerSettings(BaseSettings):
 
     precisions: Annotated[tuple[Precision, ...], NoDecode] = Field((Precision.FP8,), min_length=1)
     """Separated by commas: `fp8`, `full`. Without their files the worker takes no job."""
+    qualities: Annotated[tuple[Quality, ...], NoDecode] = Field(tuple(Quality), min_length=1)
+    """`fast`, `pro`: an image without the weights of one of them says so here. Send such requests elsewhere."""
+    options: Annotated[tuple[Option, ...], NoDecode] = tuple(Option)
+    """`camera`, `control`, `detailer`: those whose weights are there."""
     text_encoder: TextEncoder = TextEncoder.SINGLE
     """The form of Gemma on this machine's disk; the same as the orchestrator's `TEXT_ENCODER`."""
     partial: bool = False
     """Take jobs even if model files are missing, which is then only logged: for a developer's own ComfyUI."""
 
-    @field_validator("precisions", mode="before")
+    @field_validator("precisions", "qualities", "options", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -1,0 +1,115 @@
+"""Fetching as real processes: killed in mid-way, and two at once into one volume."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from models.fetch import fetch
+from shared.models import ModelFile
+from tests.integration.models import rows
+from tests.integration.models.weight_server import GOOD, Manner, WeightServer
+
+BODY = rows.content(2_000_000)
+FILE = rows.pinned(BODY)
+PATH = rows.on_hub(FILE)
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def start(server: WeightServer, root: Path, tmp_path: Path) -> Iterator[Start]:
+    running: list[subprocess.Popen[bytes]] = []
+
+    def run(*files: ModelFile, **over: object) -> subprocess.Popen[bytes]:
+        settings = rows.settings(server, tmp_path, silence_seconds=60, slow_seconds=60, **over)
+        said = {
+            "root": str(root),
+            "files": [file.model_dump() for file in files],
+            "settings": settings.model_dump(mode="json", exclude_none=True),
+        }
+        process = subprocess.Popen([sys.executable, "-m", "tests.integration.models.fetching", json.dumps(said)])
+        running.append(process)
+        return process
+
+    yield run
+    for process in running:
+        process.kill()
+        process.wait(30)
+
+
+def journal(root: Path) -> list[int]:
+    found = list((root / FILE.folder).glob(".*.json"))
+    return list(json.loads(found[0].read_text())) if found else []
+
+
+def test_after_kill_9_only_what_is_missing_comes(
+    server: WeightServer, start: Start, root: Path, tmp_path: Path
+) -> None:
+    server.put(PATH, BODY, *[GOOD] * 10, always=Manner(hold=True))
+    process = start(FILE, connections=2)
+    until(lambda: len(journal(root)) >= 6)
+    process.kill()
+    process.wait(30)
+    assert not rows.at(root, FILE).exists(), "half a file never stands in its place"
+    done = journal(root)
+
+    server.put(PATH, BODY)
+    server.asked.clear()
+    fetch([FILE], root, rows.settings(server, tmp_path), rows.progress())
+    assert rows.at(root, FILE).read_bytes() == BODY
+    every = range(0, len(BODY), rows.SEGMENT)
+    assert sorted(server.starts(PATH)) == [at for at in every if at // rows.SEGMENT not in done]
+    assert rows.litter(root) == []
+
+
+def test_what_was_begun_of_another_content_is_not_gone_on_with(
+    server: WeightServer, start: Start, root: Path, tmp_path: Path
+) -> None:
+    server.put(PATH, BODY, *[GOOD] * 6, always=Manner(hold=True))
+    process = start(rows.row(), connections=2)
+    until(lambda: len(journal(root)) >= 2)
+    process.kill()
+    process.wait(30)
+
+    other = rows.content(2_000_000, seed=9)
+    server.put(PATH, other)
+    fetch([rows.row()], root, rows.settings(server, tmp_path), rows.progress())
+    assert rows.at(root, FILE).read_bytes() == other
+
+
+def test_two_processes_into_one_volume_fetch_it_once(server: WeightServer, start: Start, root: Path) -> None:
+    server.put(PATH, BODY, *[GOOD] * 8, always=Manner(hold=True))
+    first = start(FILE, connections=2)
+    until(lambda: len(journal(root)) >= 2)
+    second = start(FILE, connections=2)
+    until(lambda: len([row for row in server.asked if row.range == "bytes=0-0"]) >= 3)  # the second has looked, too
+    server.put(PATH, BODY)
+    server.go.set()  # what was held ends short, and is asked for again
+    assert (first.wait(60), second.wait(60)) == (0, 0)
+    assert rows.at(root, FILE).read_bytes() == BODY
+    whole_segments = [at for at in server.starts(PATH) if at % rows.SEGMENT == 0]
+    assert len(whole_segments) == len(set(whole_segments)), "a segment came twice"
+    assert rows.litter(root) == []
+
+
+def test_the_one_that_waits_takes_over_when_the_other_is_killed(server: WeightServer, start: Start, root: Path) -> None:
+    server.put(PATH, BODY, *[GOOD] * 6, always=Manner(hold=True))
+    first = start(FILE, connections=2)
+    until(lambda: len(journal(root)) >= 2)
+    second = start(FILE, connections=2)
+    until(lambda: len([row for row in server.asked if row.range == "bytes=0-0"]) >= 3)
+    server.put(PATH, BODY)
+    first.kill()
+    assert second.wait(60) == 0
+    assert rows.at(root, FILE).read_bytes() == BODY
