@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 
 import httpx
@@ -93,13 +94,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=SHORT["seed"])
     parser.add_argument("--generations", type=int, default=SHORT["generations"])
     parser.add_argument("--kills", type=int, default=SHORT["kills"])
-    parser.add_argument("--faults", type=int, help="on links; by default 2 for 3 kills")
-    parser.add_argument("--gateway-faults", type=int, help="by default 1 for 3 kills")
+    parser.add_argument("--faults", type=int, help="on links; by default 3 for 4 kills")
+    parser.add_argument("--gateway-faults", type=int, help="by default 2 for 5 kills")
     parser.add_argument("--state", type=Path, help="folder of data and logs; a temporary one by default")
     parser.add_argument("--write", action="store_true", help="put the report into docs/reliability.md")
     given = parser.parse_args(arguments)
-    faults = given.kills * 2 // 3 if given.faults is None else given.faults
-    gateway_faults = given.kills // 3 if given.gateway_faults is None else given.gateway_faults
+    faults = ceil(given.kills * 3 / 4) if given.faults is None else given.faults
+    gateway_faults = ceil(given.kills * 2 / 5) if given.gateway_faults is None else given.gateway_faults
     plan = make_plan(
         given.seed,
         generations=given.generations,
