@@ -104,11 +104,17 @@ class Departure:
 
     def _wait(self, reader: socket.socket, clear_up: Callable[[], None]) -> None:
         wanted = {*SIGNALS, *SPENT}
-        while not wanted & set(heard := reader.recv(64)):
+        while not wanted & set(reader.recv(64)):
             continue
         self.begun = True
+        try:
+            self._leave(clear_up)
+        finally:
+            os._exit(0)  # the SDK's loop would wait for its polls; nothing is left that could be lost
+
+    def _leave(self, clear_up: Callable[[], None]) -> None:
         job = self._job
-        log.info("worker_leaves", heard=heard.hex(), job=job is not None)
+        log.info("worker_leaves", in_mid_job=job is not None)
         clear_up()
         if job is not None:
             job.give_up()
@@ -117,7 +123,6 @@ class Departure:
         clear_up()  # what the job may have started meanwhile
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-        os._exit(0)  # the SDK's loop would wait for its polls; nothing is left that could be lost
 
 
 def _mind_the_pings(forked: threading.Event, wire: socket.socket) -> None:

@@ -19,6 +19,9 @@ log = structlog.get_logger(__name__)
 SPENT = {"comfy_crashed", "comfy_unreachable", "connection_lost", "execution_timeout", "out_of_memory", "disk_full"}
 """After these the process is not trusted with another job."""
 
+DOUBT_SECONDS = 2.0
+"""Between SIGTERM and SIGKILL: one that is not trusted has nothing to save, and may be frozen."""
+
 
 class Engine:
     """One per worker process; concurrency 1."""
@@ -46,7 +49,7 @@ class Engine:
         been found alive and died while it was asked; so does one that ran before, and answers no more.
         """
         if self._doubtful:
-            await self._process.stop()
+            await self._process.stop(DOUBT_SECONDS)
             self._doubtful = False
         ran_before = self.pid is not None
         try:

@@ -1,5 +1,7 @@
 """Any process may be killed at any time: the generation still succeeds, and nothing finished is rendered again."""
 
+import os
+import signal
 from typing import Any
 
 import httpx
@@ -28,6 +30,19 @@ def test_a_worker_is_killed_during_its_stage(cloud: RunningCloud, stage: Stage) 
     cloud.kill(f"{stage}-0")
     done = cloud.finish(made["id"])
     assert done["state"] == "succeeded", done.get("error")
+    rendered_once(cloud, done)
+
+
+def test_a_worker_is_told_to_stop_during_its_stage(cloud: RunningCloud) -> None:
+    """A spot machine is taken away: the job is given up at once, not left to a lease, and done by the next worker."""
+    made = cloud.create(prompt="the machine is taken away", **DRAFT)
+    cloud.wait_in_stage(made["id"], Stage.BASE_GEN)
+    pid = cloud.cloud.supervisor.pid("base_gen-0")
+    assert pid is not None
+    os.kill(pid, signal.SIGTERM)
+    done = cloud.finish(made["id"])
+    assert done["state"] == "succeeded", done.get("error")
+    assert [run["error"]["code"] for run in done["stages"] if run["state"] == "failed"] == ["worker_lost"]
     rendered_once(cloud, done)
 
 
