@@ -89,7 +89,7 @@ def _arguments(
         ffmpeg.input(local(sound))
         .audio.filter("aresample", AUDIO_RATE)
         .filter("aformat", sample_fmts="fltp", channel_layouts="stereo")
-        .filter("apad", whole_len=samples)
+        .filter("apad", pad_len=int(SILENCE * AUDIO_RATE))  # no more: a cut file still claims its full length
         .filter("atrim", end_sample=samples)
     )
     output = ffmpeg.output(

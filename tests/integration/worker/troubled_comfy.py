@@ -142,12 +142,12 @@ class Troubled:
 
     def _file(self, send: Send, query: str) -> Send:
         """A file that comes short, cut or damaged."""
-        clip = "mp4" in query
+        what = "clip" if ".webm" in query else "sound" if ".flac" in query else "latent"
         if self._troubles.spend("short_body"):
             return _changed(send, lambda body: body[: len(body) // 2], keep_length=True)
-        if self._troubles.spend("cut_clip" if clip else "cut_file"):
+        if self._troubles.spend(f"cut_{what}"):
             return _changed(send, lambda body: body[: len(body) // 2])
-        if self._troubles.spend("damaged_clip" if clip else "damaged_file"):
+        if self._troubles.spend(f"damaged_{what}"):
             return _changed(send, lambda body: b"\xff" * 1000 + body[1000:])
         return send
 
