@@ -1,6 +1,7 @@
 """`python -m orchestrator serve` runs the service, `python -m orchestrator migrate` prepares its database."""
 
 import asyncio
+import signal
 import sys
 
 import uvicorn
@@ -34,6 +35,11 @@ def main(arguments: list[str]) -> int:
 
 
 def serve(settings: Settings) -> None:
+    """Until SIGTERM or SIGINT; a polite end is exit status 0.
+
+    uvicorn stops the application on a signal, and then raises it again for whoever handled it before: for us.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         create_app(settings),
         host=settings.host,

@@ -7,6 +7,7 @@ the same run, in which order, or on which replica.
 import random
 import secrets
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ import structlog
 
 from orchestrator import transitions
 from orchestrator.metrics import Metrics
-from orchestrator.plan import Plan
+from orchestrator.plan import Plan, make_plan
 from orchestrator.progression import overall
 from orchestrator.queue import CANCEL, DELIVER, SUBMIT, Queue
 from orchestrator.store import Connection, Database, Generation, StageRun, deliveries, events, generations, runs
@@ -24,8 +25,8 @@ from shared import durations
 from shared.contracts.artifact import Artifact
 from shared.contracts.request import GenerationRequest
 from shared.contracts.stage import StageProgress
-from shared.contracts.vocabulary import Stage
-from shared.errors import ErrorBody
+from shared.contracts.vocabulary import CONTRACT_VERSION, Stage, TextEncoder
+from shared.errors import CapacityError, ErrorBody
 
 log = structlog.get_logger()
 
@@ -51,13 +52,23 @@ class Created:
 
 class Advance:
     def __init__(
-        self, database: Database, queue: Queue, metrics: Metrics, *, poll_seconds: float, refuse_preview: bool
+        self,
+        database: Database,
+        queue: Queue,
+        metrics: Metrics,
+        *,
+        poll_seconds: float,
+        refuse_preview: bool,
+        large_endpoints: Mapping[Stage, str],
+        text_encoder: TextEncoder,
     ) -> None:
         self._database = database
         self._queue = queue
         self._metrics = metrics
         self._poll_seconds = poll_seconds
         self._refuse_preview = refuse_preview
+        self._large_endpoints = large_endpoints
+        self._text_encoder = text_encoder
 
     async def create(self, connection: Connection, wanted: Created) -> Generation:
         """Insert a generation with its first stage run, in the caller's transaction."""
@@ -191,6 +202,10 @@ class Advance:
                     await self._queue.defer(connection, DELIVER, delivery_id=delivery_id)
 
     async def _start(self, connection: Connection, generation: Generation, effect: StartRun) -> None:
+        if effect.anew:
+            plan = make_plan(generation.request, seed=generation.plan.seed, text_encoder=self._text_encoder)
+            await generations.set_plan(connection, generation.id, plan)
+            generation = generation.model_copy(update={"plan": plan})
         wait = effect.wait * (1 + random.uniform(0, JITTER))
         run_id = uuid4().hex
         await runs.insert(
@@ -200,6 +215,7 @@ class Advance:
             stage=effect.stage,
             attempt=effect.attempt,
             repair=effect.repair,
+            endpoint=self._large_endpoints.get(effect.stage) if effect.large else None,
             token=secrets.token_urlsafe(24),
             seconds=wait + PENDING_SECONDS,
         )
@@ -252,7 +268,10 @@ def _view(generation: Generation, run: StageRun, history: list[StageRun]) -> tra
         codes=tuple(
             row.error.code for row in history if row.stage is run.stage and row.number < run.number and row.error
         ),
+        repair=run.repair,
+        outdated=generation.plan.contract < CONTRACT_VERSION,
         repaired=any(row.repair and row.stage is before for row in history),
+        outgrown=frozenset(row.stage for row in history if row.error and row.error.code in CapacityError.codes),
     )
 
 

@@ -107,6 +107,8 @@ async def _running(settings: Settings, metrics: Metrics) -> AsyncIterator[Servic
             metrics,
             poll_seconds=settings.poll_seconds_min,
             refuse_preview=settings.refuse_preview,
+            large_endpoints=settings.large_endpoints,
+            text_encoder=settings.text_encoder,
         )
         tasks = Tasks(
             database=database, advance=advance, runpod=runpod, library=library, sender=outside, settings=settings

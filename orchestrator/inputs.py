@@ -1,7 +1,6 @@
 """Images and control videos of users, checked and kept under their hash before a generation exists."""
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from pydantic import HttpUrl
 from orchestrator.library import Library
 from orchestrator.outside import Outside
 from orchestrator.store import Database, deliveries
-from shared.contracts.artifact import Artifact, input_key
+from shared.contracts.artifact import Artifact
 from shared.contracts.request import GenerationRequest
 from shared.errors import UserError
 from shared.media import check_image, check_video
@@ -100,13 +99,7 @@ class Inputs:
                 media_type = await kind.media_type(path)
             except UserError as error:
                 raise _of_field(error, field) from error
-            digest = await asyncio.to_thread(_sha256, path)
-            return await self._library.keep(path, input_key(digest), media_type=media_type)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+            return await self._library.keep_input(path, media_type=media_type)
 
 
 def _of_field(error: UserError, field: str) -> UserError:

@@ -6,7 +6,7 @@ from pathlib import Path
 import structlog
 
 from shared.artifacts import ArtifactStore, PresignedPut
-from shared.contracts.artifact import Artifact, Manifest
+from shared.contracts.artifact import Artifact, Manifest, input_key
 from shared.contracts.vocabulary import Stage
 from shared.errors import FatalError, UpstreamError
 
@@ -31,21 +31,20 @@ class Library:
         except UpstreamError as error:
             raise FatalError("internal", f"the manifest of this work is unusable: {error.message}") from error
 
-    async def discard(self, stage: Stage, stage_key: str, *, unless: str) -> None:
-        """Take a manifest back, readable or not, so that the work is done again; `unless` is the attempt that stays."""
-        attempt_id = None
+    async def discard(self, stage: Stage, stage_key: str, *, attempt_id: str) -> None:
+        """Take back the manifest of this attempt, or one that cannot be read, so that the work is done again.
+
+        Another attempt's stays: somebody has done the work again already.
+        """
         try:
-            standing = await asyncio.to_thread(self._store.read_manifest, stage, stage_key)
+            await asyncio.to_thread(self._store.discard_manifest, stage, stage_key, attempt_id=attempt_id)
         except UpstreamError:
             log.warning("discarding an unreadable manifest", stage=stage, stage_key=stage_key)
-        else:
-            if standing is None or standing.attempt_id == unless:
-                return
-            attempt_id = standing.attempt_id
-        await asyncio.to_thread(self._store.discard_manifest, stage, stage_key, attempt_id=attempt_id)
+            await asyncio.to_thread(self._store.discard_manifest, stage, stage_key)
 
-    async def keep(self, path: Path, key: str, *, media_type: str) -> Artifact:
-        return await asyncio.to_thread(self._store.upload, path, key, media_type=media_type)
+    async def keep_input(self, path: Path, *, media_type: str) -> Artifact:
+        """Put a user's file under its hash."""
+        return await asyncio.to_thread(self._store.upload, path, input_key, media_type=media_type)
 
     async def receive(self, key: str, path: Path, *, limit: int) -> bool:
         """Get what a user uploaded; False when nothing is there."""

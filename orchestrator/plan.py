@@ -70,16 +70,17 @@ class Plan(Frozen):
         return tuple(step.stage for step in self.stages)
 
     @property
+    def contract(self) -> int:
+        """The contract version under which it was made."""
+        return self.stages[0].params.contract_version
+
+    @property
     def estimated_seconds(self) -> float:
         return round(sum(step.estimated_seconds for step in self.stages), 1)
 
     def of(self, stage: Stage) -> StagePlan:
         """The plan of one stage; KeyError when the plan has no such stage."""
         return {step.stage: step for step in self.stages}[stage]
-
-    def next_after(self, stage: Stage) -> Stage | None:
-        following = self.order[self.order.index(stage) + 1 :]
-        return following[0] if following else None
 
     def before(self, stage: Stage) -> Stage | None:
         index = self.order.index(stage)

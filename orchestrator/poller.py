@@ -14,9 +14,10 @@ from orchestrator.library import Library
 from orchestrator.runpod_client import Job, JobState, RunPodClient
 from orchestrator.settings import Settings
 from orchestrator.store import Database, StageRun, runs
-from orchestrator.transitions import Canceled, Event, Failed, Finished, RunState, Started
+from orchestrator.transitions import Event, Failed, Finished, RunState, Started
 from shared.contracts.stage import StageProgress, StageReply
-from shared.errors import ErrorCode, MivoError, TransientError, family_of, from_wire
+from shared.contracts.vocabulary import CONTRACT_VERSION
+from shared.errors import ErrorCode, MivoError, TransientError, family_of, from_wire, to_wire
 
 log = structlog.get_logger()
 
@@ -24,6 +25,8 @@ AT_ONCE = 50
 """Looks under way; RunPod allows 400 at once on /status (facts/runpod.md section A)."""
 LOOK_SECONDS = 20.0
 """Most that one look may take, RunPod's retries included."""
+ASK_SECONDS = 8.0
+"""Most that RunPod, or the storage, is waited for within a look."""
 LEASE_SECONDS = 30.0
 """Longer than a look; the runs of a replica that was killed wait this long."""
 SLOWING = 0.1
@@ -45,34 +48,48 @@ class Poller:
         """Look at due runs until cancelled; a slow answer about one holds up no other."""
         async with asyncio.TaskGroup() as group:
             while True:
-                for run in await self._claim():
+                for run_id, until in await self._claim():
                     self._looking += 1
-                    group.create_task(self._look_safely(run))
+                    group.create_task(self._look_safely(run_id, until))
                 await asyncio.sleep(self._settings.poll_seconds_min / 2)
 
-    async def _claim(self) -> list[StageRun]:
+    async def _claim(self) -> list[tuple[str, datetime]]:
+        limit = AT_ONCE - self._looking
         async with self._database.transaction() as connection:
-            return await runs.claim_due(connection, limit=AT_ONCE - self._looking, lease=LEASE_SECONDS)
+            return await runs.claim_due(connection, limit=limit, lease=LEASE_SECONDS, contract=CONTRACT_VERSION)
 
-    async def _look_safely(self, run: StageRun) -> None:
-        bound = {"generation_id": run.generation_id, "stage": run.stage, "attempt": run.attempt}
+    async def _look_safely(self, run_id: str, claimed_until: datetime) -> None:
         pause = 0.0  # when we are stopped in the middle, others go on at once
         try:
-            async with asyncio.timeout(LOOK_SECONDS):
-                await self.look(run)
-            pause = self._pause(run)
-        except (TransientError, TimeoutError) as error:
-            log.warning("poll postponed", **bound, reason=str(error))
-            pause = self._pause(run)
-        except MivoError as error:
-            await self._advance.on_run(run.id, Failed(error.body()))
+            pause = await self._looked(run_id)
         except Exception:
-            log.exception("poll failed", **bound)  # one bad run never stops the others
+            log.exception("poll failed", run_id=run_id)  # one bad run never stops the others
             pause = self._settings.poll_seconds_max
         finally:
             self._looking -= 1
             async with self._database.transaction() as connection:
-                await runs.poll_again(connection, run.id, claimed_until=run.next_poll_at, seconds=pause)
+                await runs.poll_again(connection, run_id, claimed_until=claimed_until, seconds=pause)
+
+    async def _looked(self, run_id: str) -> float:
+        """Look at one run; the seconds until the next look at it."""
+        async with self._database.transaction() as connection:
+            run = await runs.get(connection, run_id)
+        if run is None:
+            return 0.0
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                await self.look(run)
+        except (TransientError, TimeoutError) as error:
+            bound = {"generation_id": run.generation_id, "stage": run.stage, "attempt": run.attempt}
+            log.warning("poll postponed", **bound, reason=str(error))
+        except MivoError as error:
+            await self._advance.on_run(run.id, Failed(error.body()))
+        except Exception as error:
+            if not _overdue(run):
+                raise
+            log.exception("a look failed at the run's deadline", run_id=run_id)
+            await self._advance.on_run(run.id, Failed(from_wire(to_wire(error, stage=run.stage))))
+        return self._pause(run)
 
     def _pause(self, run: StageRun) -> float:
         since = run.started_at or run.submitted_at or run.created_at
@@ -83,11 +100,16 @@ class Poller:
         """Ask about one run, and apply what is learned."""
         event: Event | None = None
         job: Job | None = None
-        if run.runpod_id is not None:
-            job = await self._runpod.status(self._settings.endpoints[run.stage], run.runpod_id)
-            event = await self._meaning(run, job)
-        if event is None and run.deadline_at <= datetime.now(UTC):
-            event = await self._overdue(run)
+        try:
+            if run.runpod_id is not None:
+                async with asyncio.timeout(ASK_SECONDS):
+                    job = await self._runpod.status(self._settings.endpoint(run.stage, run.endpoint), run.runpod_id)
+                    event = await self._meaning(run, job)
+        except (TransientError, TimeoutError):
+            if not _overdue(run):
+                raise  # else our own clock goes on, whoever is silent
+        if event is None and _overdue(run):
+            event = await self._ended_by_us(run)
         if event is not None:
             await self._advance.on_run(run.id, event)
         if job is not None:
@@ -118,13 +140,15 @@ class Poller:
                 return await self._ended_without_result(run, job)
 
     async def _ended_without_result(self, run: StageRun, job: Job) -> Event:
+        finished = await self._finished(run)  # a result may get lost after the manifest was written
+        if finished is not None:
+            return finished
         if job.status is JobState.FAILED:
             return Failed(from_wire(job.error, stage=run.stage))
         if job.status is JobState.CANCELLED:
-            return Canceled()
-        return await self._finished(run) or _failed(
-            run, "execution_timeout", "RunPod stopped the run at its time limit", RunState.TIMED_OUT
-        )
+            # a user's cancel has made the run final already, so this one comes from elsewhere
+            return _failed(run, "worker_lost", "RunPod canceled a run that nobody canceled", RunState.LOST)
+        return _failed(run, "execution_timeout", "RunPod stopped the run at its time limit", RunState.TIMED_OUT)
 
     async def _completed(self, run: StageRun, job: Job) -> Event:
         finished = await self._finished(run)
@@ -142,10 +166,16 @@ class Poller:
     async def _lost(self, run: StageRun) -> Event:
         return await self._finished(run) or _failed(run, "worker_lost", "RunPod no longer knows the run", RunState.LOST)
 
-    async def _overdue(self, run: StageRun) -> Event:
+    async def _ended_by_us(self, run: StageRun) -> Event:
+        """What becomes of a run whose deadline has passed: this always ends it."""
         if run.state is RunState.PENDING:  # its submit looks for the manifest itself, and may have to remove it first
             return _failed(run, "runpod_unavailable", "the run could not be submitted in time")
-        finished = await self._finished(run)
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                finished = await self._finished(run)
+        except (TransientError, TimeoutError):  # the next run's submit looks for the manifest again
+            said = "the run's limit has passed, and storage does not answer"
+            return _failed(run, "storage_unavailable", said, RunState.TIMED_OUT)
         if finished is not None:
             return finished
         if run.state is RunState.RUNNING:
@@ -157,6 +187,10 @@ class Poller:
             return None
         manifest = await self._library.manifest(run.stage, run.stage_key)
         return None if manifest is None else Finished(manifest)
+
+
+def _overdue(run: StageRun) -> bool:
+    return run.deadline_at <= datetime.now(UTC)
 
 
 def _failed(run: StageRun, code: ErrorCode, message: str, state: RunState = RunState.FAILED) -> Failed:

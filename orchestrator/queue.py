@@ -17,7 +17,9 @@ from orchestrator.store.migrations import Step
 
 log = structlog.get_logger()
 
-SUBMIT, CANCEL, DELIVER = "submit", "cancel", "deliver"
+SUBMIT, CANCEL, DELIVER, PRUNE = "submit", "cancel", "deliver", "prune"
+PRUNE_CRON = "17 * * * *"
+"""Once an hour, whoever of the replicas is first."""
 
 HEARTBEAT_SECONDS = 5.0
 STALLED_SECONDS = 20.0
@@ -34,7 +36,7 @@ class Queue:
     async def open(self) -> None:
         await self.app.open_async(self._pool)
 
-    async def defer(self, connection: Connection, task: str, *, after: float = 0, **arguments: str) -> None:
+    async def defer(self, connection: Connection, task: str, *, after: float = 0, **arguments: str | int) -> None:
         """Queue a task as part of the transaction of `connection`, to be run after that many seconds."""
         deferrer = self.app.configure_task(
             task, connection=connection, schedule_in={"milliseconds": round(after * 1000)} if after else None

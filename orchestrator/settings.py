@@ -57,6 +57,11 @@ class Settings(BaseSettings):
     runpod_spatial_upscale_endpoint_id: str = Field(min_length=1)
     runpod_temporal_upscale_endpoint_id: str = Field(min_length=1)
 
+    runpod_base_gen_large_endpoint_id: str | None = Field(default=None, min_length=1)
+    """Larger machines: where a run that ran out of memory or disk is tried once more; so for the other two stages."""
+    runpod_spatial_upscale_large_endpoint_id: str | None = Field(default=None, min_length=1)
+    runpod_temporal_upscale_large_endpoint_id: str | None = Field(default=None, min_length=1)
+
     public_url: AnyHttpUrl | None = None
     """Where RunPod reaches us with its webhooks; without it we learn everything by polling."""
     api_keys: Annotated[tuple[ApiKey, ...], NoDecode] = Field(min_length=1)
@@ -88,6 +93,8 @@ class Settings(BaseSettings):
     """First wait of a task that could not reach RunPod or a webhook; it doubles up to `retry_seconds_max`."""
     retry_seconds_max: float = Field(default=300.0, gt=0)
     submit_tries: int = Field(default=6, ge=1)
+    keep_days: int = Field(default=30, ge=1)
+    """How long a generation is known after its end, with its events and idempotency key; its video: S3_DAYS_VIDEOS."""
     delivery_tries: int = Field(default=12, ge=1)
     """With 1 s doubling to 300 s: about half an hour before a webhook is given up."""
     socket_seconds: float = Field(default=600, gt=0)
@@ -150,6 +157,20 @@ class Settings(BaseSettings):
             Stage.SPATIAL_UPSCALE: self.runpod_spatial_upscale_endpoint_id,
             Stage.TEMPORAL_UPSCALE: self.runpod_temporal_upscale_endpoint_id,
         }
+
+    @property
+    def large_endpoints(self) -> dict[Stage, str]:
+        """Only of the stages that have one."""
+        named = {
+            Stage.BASE_GEN: self.runpod_base_gen_large_endpoint_id,
+            Stage.SPATIAL_UPSCALE: self.runpod_spatial_upscale_large_endpoint_id,
+            Stage.TEMPORAL_UPSCALE: self.runpod_temporal_upscale_large_endpoint_id,
+        }
+        return {stage: endpoint for stage, endpoint in named.items() if endpoint}
+
+    def endpoint(self, stage: Stage, chosen: str | None) -> str:
+        """Where a stage run is or will be: what its row says, else the stage's usual endpoint."""
+        return chosen or self.endpoints[stage]
 
     @property
     def refuse_preview(self) -> bool:

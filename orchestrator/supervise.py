@@ -8,7 +8,7 @@ import structlog
 
 log = structlog.get_logger()
 
-FIRST_SECONDS, LONGEST_SECONDS = 0.5, 30.0
+FIRST_SECONDS, LONGEST_SECONDS = 0.5, 10.0
 HEALTHY_SECONDS = 60.0
 """A loop that ran this long starts again with the first wait."""
 

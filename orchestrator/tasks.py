@@ -1,7 +1,9 @@
 """The short tasks that `advance` defers by name: submit, cancel, deliver. Each may run twice and does no harm."""
 
+import asyncio
 import json
 import random
+from collections import Counter
 from datetime import UTC, datetime
 
 import structlog
@@ -12,10 +14,10 @@ from pydantic import AnyHttpUrl
 from orchestrator.advance import Advance, upstream_of
 from orchestrator.library import Library
 from orchestrator.plan import stage_input
-from orchestrator.queue import CANCEL, DELIVER, SUBMIT, Queue
+from orchestrator.queue import CANCEL, DELIVER, PRUNE, PRUNE_CRON, SUBMIT, Queue
 from orchestrator.runpod_client import Policy, RunPodClient
 from orchestrator.settings import Settings
-from orchestrator.store import Database, Generation, StageRun, deliveries, generations, runs
+from orchestrator.store import Database, Generation, StageRun, deliveries, generations, retention, runs
 from orchestrator.transitions import Failed, Finished, RunState, Submitted
 from orchestrator.verdict import flaw_of
 from orchestrator.views import final_message
@@ -24,10 +26,13 @@ from shared import durations
 from shared.contracts import keys
 from shared.contracts.artifact import Manifest
 from shared.contracts.stage import StageInput
-from shared.contracts.vocabulary import Stage
-from shared.errors import MivoError, TransientError, from_wire, to_wire
+from shared.contracts.vocabulary import CONTRACT_VERSION, Stage
+from shared.errors import FatalError, MivoError, TransientError, from_wire, to_wire
 
 log = structlog.get_logger()
+
+NEWER_SECONDS = 5
+"""Between two tries of a task that is for a newer replica."""
 
 
 class Backoff(BaseRetryStrategy):
@@ -43,11 +48,19 @@ class Backoff(BaseRetryStrategy):
     def last(self, job: Job) -> bool:
         return job.attempts + 1 >= self.tries
 
-    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:  # noqa: ARG002  the interface
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        if isinstance(exception, asyncio.CancelledError):
+            return RetryDecision(retry_in={"milliseconds": 0})  # we are being stopped: others go on at once
+        if isinstance(exception, LeftToNewerError):
+            return RetryDecision(retry_in={"seconds": NEWER_SECONDS})  # until the run's deadline at the latest
         if self.last(job):
             return None
         wait = min(self._first * 2**job.attempts, self._longest) * random.uniform(0.5, 1)
         return RetryDecision(retry_in={"milliseconds": round(wait * 1000)})
+
+
+class LeftToNewerError(Exception):
+    """The generation was planned under a newer contract: a replica of that release has to go on with it."""
 
 
 class Tasks:
@@ -76,6 +89,8 @@ class Tasks:
         queue.app.task(name=SUBMIT, retry=self._submits, pass_context=True)(self.submit)
         queue.app.task(name=CANCEL, retry=self._cancels)(self.cancel)
         queue.app.task(name=DELIVER, retry=self._deliveries, pass_context=True)(self.deliver)
+        prune = queue.app.task(name=PRUNE, queueing_lock=PRUNE, pass_context=True)(self.prune)
+        queue.app.periodic(cron=PRUNE_CRON)(prune)
 
     async def submit(self, context: JobContext, run_id: str) -> None:
         """Find the work done, or hand it to RunPod.
@@ -84,6 +99,8 @@ class Tasks:
         """
         try:
             await self._submit(run_id)
+        except LeftToNewerError:
+            raise
         except Exception as error:
             final = isinstance(error, MivoError) and not isinstance(error, TransientError)
             if not final and not self._submits.last(context.job):
@@ -100,23 +117,31 @@ class Tasks:
             history = await runs.of_generation(connection, run.generation_id)
         if generation is None:
             return
+        contract = generation.plan.contract
+        if contract > CONTRACT_VERSION:
+            raise LeftToNewerError
+        if contract < CONTRACT_VERSION:
+            said = f"the generation was planned under contract version {contract}, now it is {CONTRACT_VERSION}"
+            raise FatalError("contract_mismatch", said, stage=run.stage)
         work = _work(generation, run, history)
         stage_key = keys.stage_key(work)
+        endpoint = self._settings.endpoint(run.stage, run.endpoint)
         async with self._database.transaction() as connection:
-            await runs.set_key(connection, run_id, stage_key)
-        if run.repair:
-            await self._library.discard(run.stage, stage_key, unless=run_id)
+            await runs.submitting(connection, run_id, stage_key=stage_key, endpoint=endpoint)
+        damaged = upstream_of(history, run.stage) if run.repair else None
+        if damaged is not None and damaged.manifest is not None:
+            await self._library.discard(run.stage, stage_key, attempt_id=damaged.manifest.attempt_id)
         manifest = await self._library.manifest(run.stage, stage_key)
         if manifest is not None and manifest.attempt_id != run_id and self._flawed(generation, run, manifest):
             # somebody's bad output must not fail all who ask for the same
-            await self._library.discard(run.stage, stage_key, unless=run_id)
+            await self._library.discard(run.stage, stage_key, attempt_id=manifest.attempt_id)
             manifest = None
         if manifest is not None:
             await self._advance.on_run(run_id, Finished(manifest))
             return
         limit = generation.plan.of(run.stage).deadline_seconds
         runpod_id = await self._runpod.run(
-            self._settings.endpoints[run.stage],
+            endpoint,
             work.model_dump(mode="json"),
             policy=Policy(execution=limit, ttl=limit + durations.QUEUE_SECONDS),
             webhook=callback_url(self._settings.public_url, run),
@@ -129,7 +154,10 @@ class Tasks:
 
     async def cancel(self, run_id: str, stage: str, runpod_id: str) -> None:
         """Tell RunPod to stop; when it cannot be told, executionTimeout and ttl end the run."""
-        await self._runpod.cancel(self._settings.endpoints[Stage(stage)], runpod_id)
+        async with self._database.transaction() as connection:
+            run = await runs.get(connection, run_id)
+        endpoint = self._settings.endpoint(Stage(stage), run.endpoint if run else None)
+        await self._runpod.cancel(endpoint, runpod_id)
         log.info("run canceled at RunPod", run_id=run_id, stage=stage, runpod_id=runpod_id)
 
     async def deliver(self, context: JobContext, delivery_id: str) -> None:
@@ -158,6 +186,21 @@ class Tasks:
         log.info("webhook", generation_id=generation.id, delivery_id=delivery_id, state=state, answer=answer)
         if state == "pending":
             raise TransientError("connection_lost", f"the webhook was not taken: {answer}")
+
+    async def prune(self, context: JobContext, timestamp: int) -> None:
+        """Delete what ended more than `keep_days` ago. The next hour goes on where one stops."""
+        days = self._settings.keep_days
+        counts = Counter[str]()
+        for delete in (retention.delete_generations, retention.delete_uploads):
+            gone = retention.BATCH
+            while gone == retention.BATCH:
+                async with self._database.transaction() as connection:
+                    gone = await delete(connection, days=days)
+                counts[delete.__name__] += gone
+        await context.app.job_manager.delete_old_jobs(
+            nb_hours=24 * days, include_failed=True, include_cancelled=True, include_aborted=True
+        )
+        log.info("pruned", due=timestamp, **counts)
 
 
 def _work(generation: Generation, run: StageRun, history: list[StageRun]) -> StageInput:

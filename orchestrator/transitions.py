@@ -96,8 +96,14 @@ class View:
     """Runs of each stage so far, this one included."""
     codes: tuple[str, ...] = ()
     """Error codes of this stage's earlier runs."""
+    repair: bool = False
+    """This run makes again what was lost or damaged; so must the run that is tried after it."""
     repaired: bool = False
     """An earlier stage has been re-run for this one already."""
+    outdated: bool = False
+    """The plan is of an older contract than this code speaks."""
+    outgrown: frozenset[Stage] = frozenset()
+    """Stages of which a run has found its machine too small (CapacityError)."""
 
 
 # events
@@ -135,12 +141,7 @@ class CancelAsked:
     """The user wants it to stop."""
 
 
-@dataclass(frozen=True)
-class Canceled:
-    """RunPod says that the run was canceled."""
-
-
-Event = Submitted | Started | Finished | Failed | CancelAsked | Canceled
+Event = Submitted | Started | Finished | Failed | CancelAsked
 
 # effects
 
@@ -153,8 +154,11 @@ class StartRun:
     attempt: int
     wait: float = 0.0
     repair: bool = False
-    """Remove the stage's manifest first: its artifacts are gone or damaged."""
-    fresh_worker: bool = False
+    """Discard the manifest of the stage's last success first: its artifacts are gone or damaged."""
+    anew: bool = False
+    """Plan the generation again first, under the contract that this code speaks."""
+    large: bool = False
+    """It has outgrown a machine: on the stage's endpoint for big jobs, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -197,7 +201,7 @@ def step(view: View, event: Event) -> Step:
     return _live(view, event)
 
 
-def _live(view: View, event: Submitted | Started | Finished | Failed | Canceled) -> Step:
+def _live(view: View, event: Submitted | Started | Finished | Failed) -> Step:
     match event:
         case Submitted():
             if view.runpod_id and view.runpod_id != event.runpod_id:
@@ -211,15 +215,6 @@ def _live(view: View, event: Submitted | Started | Finished | Failed | Canceled)
             return _finished(view)
         case Failed():
             return _failed(view, event.error, event.state)
-        case Canceled():
-            # a user's cancel has made the run final already, so this one comes from elsewhere
-            return _failed(view, _worker_lost(view.stage), RunState.LOST)
-
-
-def _worker_lost(stage: Stage) -> ErrorBody:
-    return ErrorBody(
-        code="worker_lost", message="RunPod canceled a run that nobody canceled", retryable=True, stage=stage
-    )
 
 
 def _cancel(view: View) -> Step:
@@ -234,9 +229,13 @@ def _finished(view: View) -> Step:
     following = view.order[view.order.index(view.stage) + 1 :]
     if not following:
         return Step(GenerationState.SUCCEEDED, RunState.SUCCEEDED, (Announce(refund=False),))
-    stage = following[0]
-    attempt = view.attempts.get(stage, 0) + 1
-    return Step(GenerationState.RUNNING, RunState.SUCCEEDED, (StartRun(stage, attempt),))
+    return Step(GenerationState.RUNNING, RunState.SUCCEEDED, (_start(view, following[0]),))
+
+
+def _start(view: View, stage: Stage, *, wait: float = 0.0, repair: bool = False, outgrown: bool = False) -> StartRun:
+    """The next attempt of a stage, whichever run it follows."""
+    large = outgrown or stage in view.outgrown
+    return StartRun(stage, view.attempts.get(stage, 0) + 1, wait, repair=repair, large=large)
 
 
 def _failed(view: View, error: ErrorBody, state: RunState) -> Step:
@@ -245,11 +244,15 @@ def _failed(view: View, error: ErrorBody, state: RunState) -> Step:
     tried = view.codes.count(error.code)
     if issubclass(family_of(error.code), UpstreamError):
         return _repair(view, error, state)
+    if error.code == "contract_mismatch" and view.outdated:
+        return _plan_anew(view, state)
     # a run that we gave up by our own clock may still burn money at RunPod
     stop = (CancelRun(view.runpod_id),) if state is RunState.TIMED_OUT and view.runpod_id else ()
     if tried < rule.retries and attempts < MAX_ATTEMPTS:
         wait = min(rule.wait * 2**tried, rule.longest)
-        again = StartRun(view.stage, attempts + 1, wait, fresh_worker=error.code in CapacityError.codes)
+        again = _start(
+            view, view.stage, wait=wait, repair=view.repair, outgrown=issubclass(family_of(error.code), CapacityError)
+        )
         return Step(GenerationState.RUNNING, state, (*stop, again))
     given_up = _give_up(error, state)
     return replace(given_up, effects=(*stop, *given_up.effects))
@@ -261,7 +264,13 @@ def _repair(view: View, error: ErrorBody, state: RunState) -> Step:
     if view.repaired or index == 0:
         return _give_up(error, state)
     maker = view.order[index - 1]
-    again = StartRun(maker, view.attempts.get(maker, 0) + 1, repair=True)
+    again = _start(view, maker, repair=True)
+    return Step(GenerationState.RUNNING, state, (again,))
+
+
+def _plan_anew(view: View, state: RunState) -> Step:
+    """A deploy raised the contract under a live generation: all of it is made again, once, as then it is of today."""
+    again = replace(_start(view, view.order[0]), anew=True)
     return Step(GenerationState.RUNNING, state, (again,))
 
 

@@ -7,8 +7,9 @@ import uuid
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from starlette.types import Receive, Scope, Send
 
 from local.runpod_gateway import states
 from local.runpod_gateway.bells import job_bell
@@ -50,10 +51,22 @@ class Submission(BaseModel):
         return value
 
 
-@router.post("/run")
-async def run(endpoint: str, request: Request, gateway: GatewayDep) -> dict[str, Any]:
+class _CutOff(Response):
+    """A head that promises a body, and the end of the connection."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope, receive
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]})
+
+
+@router.post("/run", response_model=None)
+async def run(endpoint: str, request: Request, gateway: GatewayDep) -> dict[str, Any] | Response:
     with gateway.limiter.admit(endpoint, "run"):
+        if fault := gateway.faults.spend(FaultKind.REFUSE_RUN, endpoint):
+            raise HTTPException(fault.status, "injected fault")
         job = await _submit(gateway, endpoint, await read_object(request, RUN_BYTES), sync=False)
+        if gateway.faults.spend(FaultKind.LOSE_REPLY, endpoint):
+            return _CutOff()
         return {"id": job.id, "status": job.state.value}
 
 

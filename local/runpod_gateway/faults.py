@@ -12,6 +12,8 @@ class FaultKind(StrEnum):
     DROP_RESULT = "drop_result"  # job-done is answered 200 and thrown away
     REFUSE_RESULT = "refuse_result"  # job-done is answered with `status`; the SDK gives up after three 5xx
     DUPLICATE_DELIVERY = "duplicate_delivery"  # the next job goes to two workers
+    REFUSE_RUN = "refuse_run"  # /run is answered with `status`, and nothing is queued
+    LOSE_REPLY = "lose_reply"  # /run queues the job, and the connection ends before the reply
     COLD_START = "cold_start"  # the next job waits `delay_ms` before any worker gets it
 
 

@@ -91,6 +91,8 @@ class Database:
             kwargs={
                 "connect_timeout": CONNECT_SECONDS,
                 "application_name": "orchestrator",
+                # a statement that was prepared before a migration fails after it, when it gives whole rows
+                "prepare_threshold": None,
                 "options": f"-c statement_timeout={STATEMENT_SECONDS}s"
                 f" -c idle_in_transaction_session_timeout={STATEMENT_SECONDS}s",
             },

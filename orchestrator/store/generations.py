@@ -99,6 +99,10 @@ async def set_state(
     )
 
 
+async def set_plan(connection: Connection, generation_id: str, plan: Plan) -> None:
+    await connection.execute("UPDATE generations SET plan = %s WHERE id = %s", (json_or_null(plan), generation_id))
+
+
 async def count_live(connection: Connection) -> dict[str, int]:
     cursor = await connection.execute(
         "SELECT state, count(*) FROM generations WHERE state IN ('queued', 'running') GROUP BY state"

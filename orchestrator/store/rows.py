@@ -22,8 +22,8 @@ class Row(BaseModel):
     def factory(cls, cursor: AsyncCursor[Any]) -> Callable[[Sequence[Any]], Self]:
         """A psycopg row factory."""
         names = [column.name for column in cursor.description or ()]
-        # what was accepted once stays readable, whatever the settings say today
-        context = {"allow_draft": True}
+        # what was accepted once stays readable, whatever settings and contract say today
+        context = {"allow_draft": True, "any_contract": True}
         return lambda values: cls.model_validate(dict(zip(names, values, strict=True)), context=context)
 
 
@@ -52,6 +52,7 @@ class StageRun(Row):
     attempt: int
     state: RunState
     repair: bool
+    endpoint: str | None
     token: str
     runpod_id: str | None
     stage_key: str | None

@@ -24,15 +24,17 @@ async def insert(
     stage: Stage,
     attempt: int,
     repair: bool,
+    endpoint: str | None,
     token: str,
     seconds: float,
 ) -> None:
-    """A pending run that has to be submitted within `seconds`."""
+    """A pending run that has to be submitted within `seconds`, to the stage's usual endpoint unless one is named."""
     await connection.execute(
-        "INSERT INTO stage_runs (id, generation_id, stage, attempt, state, repair, token, deadline_at, next_poll_at)"
-        " SELECT %s, %s, %s, %s, 'pending', %s, %s, at, at"
+        "INSERT INTO stage_runs"
+        " (id, generation_id, stage, attempt, state, repair, endpoint, token, deadline_at, next_poll_at)"
+        " SELECT %s, %s, %s, %s, 'pending', %s, %s, %s, at, at"
         " FROM (SELECT clock_timestamp() + make_interval(secs => %s) AS at) AS deadline",
-        (run_id, generation_id, stage, attempt, repair, token, seconds),
+        (run_id, generation_id, stage, attempt, repair, endpoint, token, seconds),
     )
 
 
@@ -53,8 +55,11 @@ async def of_generation(connection: Connection, generation_id: str, *, lock: boo
     return await cursor.fetchall()
 
 
-async def set_key(connection: Connection, run_id: str, stage_key: str) -> None:
-    await connection.execute("UPDATE stage_runs SET stage_key = %s WHERE id = %s", (stage_key, run_id))
+async def submitting(connection: Connection, run_id: str, *, stage_key: str, endpoint: str) -> None:
+    """What will be asked of RunPod, written before it is asked: an answer may be lost."""
+    await connection.execute(
+        "UPDATE stage_runs SET stage_key = %s, endpoint = %s WHERE id = %s", (stage_key, endpoint, run_id)
+    )
 
 
 async def set_state(connection: Connection, run_id: str, state: RunState) -> None:
@@ -99,18 +104,23 @@ async def set_progress(connection: Connection, run_id: str, fraction: float) -> 
     await connection.execute("UPDATE stage_runs SET progress = %s WHERE id = %s", (fraction, run_id))
 
 
-async def claim_due(connection: Connection, *, limit: int, lease: float) -> list[StageRun]:
-    """Live runs whose time to be looked at has come; nobody else gets them for `lease` seconds."""
-    cursor = connection.cursor(row_factory=StageRun.factory)
-    await cursor.execute(
+async def claim_due(connection: Connection, *, limit: int, lease: float, contract: int) -> list[tuple[str, datetime]]:
+    """Live runs whose time to be looked at has come, and until when nobody else gets them: for `lease` seconds.
+
+    Runs of generations that were planned under a newer contract are left to newer replicas until their deadline.
+    Only ids: a row that this release cannot read must not keep the others from it.
+    """
+    cursor = await connection.execute(
         sql.SQL(
             "UPDATE stage_runs SET next_poll_at = clock_timestamp() + make_interval(secs => %s)"
             " WHERE id IN (SELECT id FROM stage_runs WHERE {live} AND next_poll_at <= clock_timestamp()"
-            " ORDER BY next_poll_at LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING *"
+            " AND (deadline_at <= clock_timestamp() OR %s >= (SELECT"
+            " (plan #>> '{{stages,0,params,contract_version}}')::int FROM generations WHERE id = generation_id))"
+            " ORDER BY next_poll_at LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING id, next_poll_at"
         ).format(live=sql.SQL(LIVE)),
-        (lease, limit),
+        (lease, contract, limit),
     )
-    return await cursor.fetchall()
+    return [(str(run_id), until) for run_id, until in await cursor.fetchall()]
 
 
 async def poll_again(connection: Connection, run_id: str, *, claimed_until: datetime, seconds: float) -> None:

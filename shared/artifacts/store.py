@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -87,22 +87,26 @@ class ArtifactStore:
 
     # objects
 
-    def upload(self, path: Path, key: str, *, media_type: str, **facts: Unpack[Facts]) -> Artifact:
+    def upload(
+        self, path: Path, key: str | Callable[[str], str], *, media_type: str, **facts: Unpack[Facts]
+    ) -> Artifact:
         """Put a file, in parallel parts when it is large. The sha256 is that of the file on our disk.
 
+        `key` may be a function of that sha256, for what is kept under its hash.
         concurrent.futures.CancelledError after `cancel_uploads`.
         """
         with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
             artifact = Artifact(
-                key=key,
-                sha256=hashlib.file_digest(file, "sha256").hexdigest(),
+                key=key if isinstance(key, str) else key(digest),
+                sha256=digest,
                 bytes=os.fstat(file.fileno()).st_size,
                 media_type=media_type,
                 **facts,
             )
             file.seek(0)
             with translated("upload an artifact"), create_transfer_manager(self._client, self._transfer) as manager:
-                transfer = manager.upload(file, self.settings.bucket, key, {"ContentType": media_type})
+                transfer = manager.upload(file, self.settings.bucket, artifact.key, {"ContentType": media_type})
                 self._uploads.add(transfer)
                 try:
                     transfer.result()

@@ -7,7 +7,7 @@ Each stage also works alone, for debugging, with next to nothing: `{"prompt": ".
 from typing import Annotated, Literal, Self
 from uuid import uuid4
 
-from pydantic import Field, StrictBool, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StrictBool, StringConstraints, ValidationInfo, model_validator
 
 from shared import geometry
 from shared.contracts.artifact import Artifact, Digest, Key
@@ -39,10 +39,20 @@ def new_attempt_id() -> AttemptId:
     return uuid4().hex
 
 
+def _spoken(version: int, info: ValidationInfo) -> int:
+    if version != CONTRACT_VERSION and not (info.context or {}).get("any_contract"):
+        raise ValueError(f"this code speaks contract version {CONTRACT_VERSION}, not {version}")
+    return version
+
+
+Spoken = Annotated[int, Field(strict=True, ge=0), AfterValidator(_spoken)]
+"""The contract version. What was kept by another release is readable with the context `any_contract`."""
+
+
 class StageParams(Frozen):
     """What every stage has to know."""
 
-    contract_version: Literal[1] = CONTRACT_VERSION  # type: ignore[assignment]
+    contract_version: Spoken = CONTRACT_VERSION
     resolution: Resolution = Resolution.HD
     duration: int = Field(default=10, strict=True, ge=1)
     half_resolution: StrictBool = False
@@ -175,7 +185,7 @@ INPUT_OF: dict[Stage, type[StageInput]] = {stage: kind for kind, stage in STAGE_
 class FromUpstream(Attempt):
     """The hand-written form for the two later stages: go on from what an earlier stage left in S3."""
 
-    contract_version: Literal[1] = CONTRACT_VERSION  # type: ignore[assignment]
+    contract_version: Spoken = CONTRACT_VERSION
     manifest: Key | None = None
     latents: Key | None = None
     """Key of a video latent; its manifest stands under the same stage_key."""

@@ -53,6 +53,8 @@ class FaultProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self.hit = 0
         """Connections that trouble has met."""
+        self.swallowed = 0
+        """Bytes that went into silence."""
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -145,6 +147,7 @@ async def _pump(
     try:
         while chunk := await source.read(CHUNK):
             if connection.silent or sink is None:
+                proxy.swallowed += len(chunk)
                 continue
             await proxy.delay(len(chunk))
             if not connection.silent:

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from local.layout import Options
+from tests.e2e.faulty_cloud import FaultyCloud, faulty_cloud
 from tests.fixtures_cloud import RunningCloud, running_cloud
 
 
@@ -17,3 +18,16 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     )
     with running_cloud(options) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyCloud]:
+    with faulty_cloud(tmp_path_factory.mktemp("faulty")) as running:
+        yield running
+
+
+@pytest.fixture
+def calmed(faulty: FaultyCloud) -> Iterator[FaultyCloud]:
+    """The cloud whose parts fail on command; no fault of one test reaches the next."""
+    yield faulty
+    faulty.calm()

@@ -19,7 +19,7 @@ from orchestrator.queue import Queue
 from orchestrator.settings import ApiKey, Settings
 from orchestrator.store import Database
 from shared.artifacts import ArtifactStore, S3Settings
-from shared.contracts.vocabulary import Stage
+from shared.contracts.vocabulary import Stage, TextEncoder
 from tests.integration.orchestrator.fake_worker import FakeWorker
 from tests.integration.orchestrator.scripted_runpod import ScriptedJob, ScriptedRunPod, endpoint_of, make_app, serving
 
@@ -142,7 +142,16 @@ async def replica(database_url: str) -> AsyncIterator[Replica]:
     try:
         queue = Queue(database.pool)
         await queue.open()
-        yield Replica(database, queue, Advance(database, queue, Metrics(), poll_seconds=60, refuse_preview=False))
+        advance = Advance(
+            database,
+            queue,
+            Metrics(),
+            poll_seconds=60,
+            refuse_preview=False,
+            large_endpoints={},
+            text_encoder=TextEncoder.SINGLE,
+        )
+        yield Replica(database, queue, advance)
     finally:
         await database.close()
 

@@ -53,6 +53,7 @@ class ScriptedJob:
     id: str
     stage: Stage
     body: dict[str, Any]
+    endpoint: str = ""
     status: str = "IN_QUEUE"
     output: Any = None
     error: Any = None
@@ -85,8 +86,8 @@ class ScriptedRunPod:
     def of(self, stage: Stage) -> list[ScriptedJob]:
         return [job for job in self.jobs if job.stage is stage]
 
-    def find(self, job_id: str) -> ScriptedJob | None:
-        return next((job for job in self.jobs if job.id == job_id), None)
+    def find(self, job_id: str, endpoint: str) -> ScriptedJob | None:
+        return next((job for job in self.jobs if job.id == job_id and job.endpoint == endpoint), None)
 
 
 class CutOff(Response):
@@ -114,8 +115,8 @@ async def _run(runpod: ScriptedRunPod, endpoint: str, request: Request) -> Respo
     answer = runpod.run_answers.popleft() if runpod.run_answers else 200
     if isinstance(answer, int) and answer != 200:
         return Response(status_code=answer)
-    stage = next(stage for stage in Stage if endpoint_of(stage) == endpoint)
-    job = ScriptedJob(id=f"{uuid4().hex}-e1", stage=stage, body=await request.json())
+    stage = next(stage for stage in Stage if endpoint.startswith(endpoint_of(stage)))
+    job = ScriptedJob(id=f"{uuid4().hex}-e1", stage=stage, body=await request.json(), endpoint=endpoint)
     runpod.jobs.append(job)
     if runpod.worker is not None:
         await runpod.worker(job)
@@ -125,9 +126,8 @@ async def _run(runpod: ScriptedRunPod, endpoint: str, request: Request) -> Respo
 
 
 async def _status(runpod: ScriptedRunPod, endpoint: str, job_id: str) -> Response:
-    del endpoint
     runpod.asked += 1
-    job = runpod.find(job_id)
+    job = runpod.find(job_id, endpoint)
     if runpod.gate is not None:
         runpod.waiting += 1
         await runpod.gate.wait()
@@ -144,9 +144,8 @@ async def _status(runpod: ScriptedRunPod, endpoint: str, job_id: str) -> Respons
 
 
 async def _cancel(runpod: ScriptedRunPod, endpoint: str, job_id: str) -> Response:
-    del endpoint
+    job = runpod.find(job_id, endpoint)
     runpod.canceled.append(job_id)
-    job = runpod.find(job_id)
     if job is None:
         return Response(status_code=404)
     job.status = "CANCELLED"

@@ -14,7 +14,7 @@ from orchestrator.store import runs
 from orchestrator.transitions import CancelAsked, Event, Failed, Finished, RunState, Started, Submitted
 from shared.contracts.artifact import Artifact, Manifest
 from shared.contracts.request import GenerationRequest
-from shared.contracts.vocabulary import Stage
+from shared.contracts.vocabulary import CONTRACT_VERSION, Stage
 from shared.errors import TransientError
 from tests.integration.orchestrator.cloud import DRAFT, Replica, replica
 
@@ -134,6 +134,7 @@ async def test_the_database_itself_refuses_a_second_live_run(migrated_url: str) 
                     stage=Stage.SPATIAL_UPSCALE,
                     attempt=1,
                     repair=False,
+                    endpoint=None,
                     token="x",
                     seconds=1,
                 )
@@ -147,7 +148,8 @@ async def test_claims_are_shared_out(migrated_url: str) -> None:
 
         async def claim(over: Replica) -> list[str]:
             async with over.database.transaction() as connection:
-                return [run.id for run in await runs.claim_due(connection, limit=7, lease=60)]
+                found = await runs.claim_due(connection, limit=7, lease=60, contract=CONTRACT_VERSION)
+                return [run_id for run_id, _ in found]
 
         claimed = [
             run_id for batch in await asyncio.gather(*(claim(over) for over in [one, two] * 3)) for run_id in batch

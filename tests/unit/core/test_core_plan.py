@@ -155,7 +155,6 @@ def test_the_params_of_each_stage() -> None:
 
 def test_the_way_through_a_plan() -> None:
     plan = plan_of(temporal_upscale=True)
-    assert [plan.next_after(stage) for stage in plan.order] == [*plan.order[1:], None]
     assert [plan.before(stage) for stage in plan.order] == [None, *plan.order[:-1]]
     assert [plan.of(stage).stage for stage in plan.order] == list(plan.order)
     with pytest.raises(KeyError):

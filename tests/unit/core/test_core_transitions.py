@@ -10,7 +10,6 @@ from orchestrator.transitions import (
     RETRIES,
     Announce,
     CancelAsked,
-    Canceled,
     CancelRun,
     Event,
     Failed,
@@ -73,7 +72,6 @@ EVENTS: list[Event] = [
     Finished(MANIFEST),
     failed("worker_lost", RunState.LOST),
     failed("bad_output"),
-    Canceled(),
 ]
 
 
@@ -144,7 +142,7 @@ def test_how_often_and_how_late_a_code_is_retried(code: str) -> None:
     waits = WAITS[code]
     for tried, wait in enumerate(waits):
         view = replace(VIEW, attempts={BASE: tried + 1}, codes=(code,) * tried)
-        again = StartRun(BASE, tried + 2, wait, fresh_worker=code in CapacityError.codes)
+        again = StartRun(BASE, tried + 2, wait, large=code in CapacityError.codes)
         assert step(view, failed(code)) == Step(RUNNING, RunState.FAILED, (again,))
     view = replace(VIEW, attempts={BASE: len(waits) + 1}, codes=(code,) * len(waits))
     assert step(view, failed(code)) == Step(
@@ -159,7 +157,7 @@ def test_a_stage_has_so_many_attempts_whatever_the_codes_were(code: str) -> None
     assert step(view, failed(code)).generation is GenerationState.FAILED
     view = replace(VIEW, attempts={BASE: MAX_ATTEMPTS - 1}, codes=others[1:])
     assert step(view, failed(code)).effects[0] == StartRun(
-        BASE, MAX_ATTEMPTS, RETRIES[code].wait, fresh_worker=code in CapacityError.codes
+        BASE, MAX_ATTEMPTS, RETRIES[code].wait, large=code in CapacityError.codes
     )
 
 
@@ -190,16 +188,6 @@ def test_a_lost_artifact_is_made_again_by_its_maker_once(code: str, stage: Stage
 def test_an_input_of_the_user_cannot_be_made_again(code: str) -> None:
     found = step(VIEW, failed(code))
     assert (found.generation, found.error) == (GenerationState.FAILED, error(code))
-
-
-def test_a_cancel_from_elsewhere_is_a_lost_worker() -> None:
-    found = step(VIEW, Canceled())
-    assert (found.generation, found.run) == (RUNNING, RunState.LOST)
-    assert found.effects == (StartRun(BASE, 2),)
-    found = step(replace(VIEW, attempts={BASE: 3}, codes=("worker_lost",) * 2), Canceled())
-    assert found.generation is GenerationState.FAILED
-    assert found.error is not None
-    assert (found.error.code, found.error.stage) == ("worker_lost", BASE)
 
 
 @pytest.mark.parametrize("state", LIVE_RUNS)
@@ -234,3 +222,25 @@ def test_nothing_leaves_a_final_generation(event: Event, state: RunState, genera
     found = step(replace(VIEW, generation=generation, run=state), event)
     assert (found.generation, found.error) == (generation, None)
     assert not [effect for effect in found.effects if isinstance(effect, StartRun | Announce)]
+
+
+@pytest.mark.parametrize("code", ["worker_lost", "storage_unavailable"])
+def test_a_stage_that_ran_out_of_memory_keeps_its_large_endpoint(code: str) -> None:
+    view = replace(VIEW, attempts={BASE: 2}, codes=("out_of_memory",), outgrown=frozenset({BASE}))
+    assert step(view, failed(code)).effects == (StartRun(BASE, 3, RETRIES[code].wait, large=True),)
+    lost = replace(VIEW, stage=SPATIAL, attempts={BASE: 1, SPATIAL: 1}, outgrown=frozenset({BASE}))
+    assert step(lost, failed("artifact_missing")).effects == (StartRun(BASE, 2, repair=True, large=True),)
+
+
+def test_a_repair_that_is_tried_again_is_a_repair_still() -> None:
+    view = replace(VIEW, attempts={BASE: 2}, repair=True)
+    assert step(view, failed("worker_lost")).effects == (StartRun(BASE, 3, repair=True),)
+
+
+@pytest.mark.parametrize("stage", ALL)
+def test_a_generation_of_an_older_contract_is_planned_anew(stage: Stage) -> None:
+    view = replace(VIEW, stage=stage, attempts={BASE: 1, stage: 1}, outdated=True)
+    found = step(view, failed("contract_mismatch"))
+    assert found == Step(RUNNING, RunState.FAILED, (StartRun(BASE, 2, anew=True),))
+    assert step(replace(view, outdated=False), failed("contract_mismatch")).generation is GenerationState.FAILED
+    assert step(view, failed("graph_rejected")).generation is GenerationState.FAILED
