@@ -11,7 +11,7 @@ from models.answers import Address
 from models.fetch import fetch
 from models.listing import table
 from models.progress import Bars, Lines
-from models.selection import needed
+from models.selection import layers, needed
 from models.settings import Check, ModelsSettings
 from models.web import Web
 from shared import logs, models
@@ -20,6 +20,8 @@ from shared.errors import MivoError
 from shared.models import ModelFile
 from shared.worker.settings import Option, WorkerSettings
 
+LAYER_BYTES = 9_500_000_000
+"""GHCR takes layers of 10 GB (facts/ltx2.md section 5.5); sizes of the table may be a little off."""
 TABLE = Path(models.__file__).with_name("models.toml")
 
 
@@ -47,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     listing.set_defaults(run=_list)
     fetching.add_argument("--target", type=Path, required=True, help="ComfyUI's models folder")
     fetching.add_argument("--hashes", action="store_true", help="read what is there, too, and compare its sha256")
+    fetching.add_argument("--layer", type=int, help="only what goes into this layer of an image, from 1")
+    fetching.add_argument("--layer-bytes", type=int, default=LAYER_BYTES, help="the most that a layer may hold")
     fetching.set_defaults(run=_fetch)
     pinning = commands.add_parser("pin", help="fill unknown sizes, hashes and revisions in shared/models.toml")
     pinning.add_argument("--again", action="store_true", help="replace what differs from the hub, too")
@@ -89,6 +93,9 @@ def _fetch(args: argparse.Namespace) -> int:
     if args.hashes:
         settings = settings.model_copy(update={"check": Check.HASHES})
     files = _chosen(args)
+    if args.layer is not None:
+        packed = layers(files, args.layer_bytes)
+        files = packed[args.layer - 1] if 1 <= args.layer <= len(packed) else ()
     fetch(files, args.target, settings, Bars() if sys.stderr.isatty() else Lines())
     sys.stdout.write(f"{len(files)} files below {args.target}\n")
     return 0

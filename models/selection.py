@@ -43,3 +43,20 @@ def unpinned(file: ModelFile) -> tuple[str, ...]:
     if missing and repository is not None and repository.revision is None:
         missing.append("revision")
     return tuple(missing)
+
+
+def layers(files: Iterable[ModelFile], most: int) -> tuple[tuple[ModelFile, ...], ...]:
+    """The files packed into image layers of at most `most` bytes, the largest first, each where it first fits.
+
+    A file that is larger alone is in none of them: the image fetches it when it starts.
+    """
+    packed: list[list[ModelFile]] = []
+    for file in sorted(files, key=lambda file: -file.size):
+        if file.size > most:
+            continue
+        room = next((layer for layer in packed if total(layer).bytes + file.size <= most), None)
+        if room is None:
+            packed.append([file])
+        else:
+            room.append(file)
+    return tuple(tuple(layer) for layer in packed)
