@@ -22,7 +22,7 @@ def endpoints(cloud: Cloud) -> list[str]:
     return [job.endpoint for job in cloud.runpod.of(Stage.BASE_GEN)]
 
 
-async def test_the_retry_goes_to_the_large_endpoint_and_is_asked_for_there(start_cloud: StartCloud) -> None:
+async def test_the_retry_goes_to_the_large_endpoint(start_cloud: StartCloud) -> None:
     async with start_cloud(**changes()) as cloud:
         script(cloud, "out_of_memory")
         ended = await cloud.ended((await cloud.create(spatial_upscale=False))["id"])
@@ -56,7 +56,7 @@ async def test_without_a_large_endpoint_the_retry_goes_to_the_usual_one(cloud: C
     assert endpoints(cloud) == [USUAL, USUAL]
 
 
-async def test_a_cancel_reaches_the_large_endpoint(start_cloud: StartCloud) -> None:
+async def test_the_large_endpoint_is_asked_and_told_to_stop(start_cloud: StartCloud) -> None:
     async with start_cloud(**changes()) as cloud:
         script(cloud, "out_of_memory")
         inner = cloud.runpod.worker
@@ -69,7 +69,8 @@ async def test_a_cancel_reaches_the_large_endpoint(start_cloud: StartCloud) -> N
         cloud.runpod.worker = only_the_usual
         made = await cloud.create(spatial_upscale=False)
         job = await cloud.job(Stage.BASE_GEN, number=1)
-        await cloud.seen(made["id"], "submitted")
+        job.status = "IN_PROGRESS"
+        await cloud.seen(made["id"], "running")
         assert (await cloud.http.delete(f"/api/generations/{made['id']}")).status_code == 200
 
         async def stopped() -> bool:
