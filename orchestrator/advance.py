@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import structlog
 
-from orchestrator import transitions
+from orchestrator import news, transitions
 from orchestrator.metrics import Metrics
 from orchestrator.plan import Plan, make_plan
 from orchestrator.progression import overall
@@ -26,7 +26,7 @@ from shared.contracts.artifact import Artifact
 from shared.contracts.request import GenerationRequest
 from shared.contracts.stage import StageProgress
 from shared.contracts.vocabulary import CONTRACT_VERSION, Stage, TextEncoder
-from shared.errors import CapacityError, ErrorBody
+from shared.errors import CapacityError
 
 log = structlog.get_logger()
 
@@ -82,7 +82,8 @@ class Advance:
             control=wanted.control,
             credits_asked=wanted.credits_asked,
         )
-        await events.append(connection, generation.id, "generation.queued", {"fraction": 0.0})
+        queued = {"fraction": 0.0, news.LEFT: wanted.plan.estimated_seconds}
+        await events.append(connection, generation.id, "generation.queued", queued)
         await self._start(connection, generation, StartRun(wanted.plan.order[0], attempt=1))
         return generation
 
@@ -121,10 +122,7 @@ class Advance:
             if generation is None or run is None or run.state.final or progress.fraction <= run.progress:
                 return
             await runs.set_progress(connection, run_id, progress.fraction)
-            shown = progress.model_dump(mode="json", exclude={"attempt_id", "fraction"}, exclude_none=True)
-            await events.append(
-                connection, generation.id, "progress", _where(generation, run, progress.fraction) | shown
-            )
+            await news.progress(connection, generation, run, progress)
 
     def _judged(self, generation: Generation, run: StageRun, event: Finished) -> transitions.Event:
         flaw = flaw_of(event.manifest, generation.plan, run.stage, refuse_preview=self._refuse_preview)
@@ -145,7 +143,10 @@ class Advance:
             if step.generation.final:
                 refund = sum(generation.credits for effect in step.effects if effect == Announce(refund=True))
             await generations.set_state(connection, generation.id, step.generation, error=step.error, refund=refund)
-            data = _where(generation, run, run.progress) | {"error": _shown(step.error), "credits_refund": refund}
+            data = news.where(generation, run, run.progress) | {
+                "error": news.shown(step.error),
+                "credits_refund": refund,
+            }
             if step.generation is transitions.GenerationState.SUCCEEDED:
                 data["fraction"] = 1.0
             await events.append(
@@ -165,7 +166,7 @@ class Advance:
         event: transitions.Event,
         step: transitions.Step,
     ) -> None:
-        data = _where(generation, run, run.progress)
+        data = news.where(generation, run, run.progress)
         match event:
             case Submitted(runpod_id):
                 await runs.submitted(
@@ -177,11 +178,11 @@ class Advance:
             case Finished(manifest):
                 reused = manifest.attempt_id != run.id
                 await runs.finished(connection, run.id, manifest, reused=reused)
-                data |= _where(generation, run, 1.0) | {"reused": reused}
+                data |= news.where(generation, run, 1.0) | {"reused": reused}
             case Failed(error):
                 await runs.failed(connection, run.id, error)
                 again = any(isinstance(effect, StartRun) for effect in step.effects)
-                data |= {"error": _shown(error), "again": again}
+                data |= {"error": news.shown(error), "again": again}
             case _:
                 pass  # the state says it all
         await runs.set_state(connection, run.id, step.run)
@@ -273,19 +274,6 @@ def _view(generation: Generation, run: StageRun, history: list[StageRun]) -> tra
         repaired=any(row.repair and row.stage is before for row in history),
         outgrown=frozenset(row.stage for row in history if row.error and row.error.code in CapacityError.codes),
     )
-
-
-def _where(generation: Generation, run: StageRun, fraction: float) -> dict[str, object]:
-    return {
-        "stage": run.stage,
-        "attempt": run.attempt,
-        "stage_fraction": round(fraction, 4),
-        "fraction": overall(generation.plan, run.stage, fraction),
-    }
-
-
-def _shown(error: ErrorBody | None) -> dict[str, object] | None:
-    return None if error is None else error.model_dump(mode="json", exclude_none=True)
 
 
 def upstream_of(history: list[StageRun], stage: Stage | None) -> StageRun | None:

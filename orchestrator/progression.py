@@ -1,7 +1,31 @@
-"""How far a generation is, over all its stages. Pure."""
+"""How far a generation is, over all its stages, and how long it still takes. Pure."""
 
 from orchestrator.plan import Plan
 from shared.contracts.vocabulary import Stage
+
+TELLING = 0.1
+"""Of a stage: from here on its own pace says more than the table."""
+QUICKEST, SLOWEST = 0.2, 10.0
+"""Times the table's seconds: beyond that a clock or a fraction is wrong."""
+BACK_SECONDS, BACK_SHARE = 2.0, 0.1
+"""By so much, and not more, may an estimate grow from one telling to the next: people forgive a slow last minute more
+easily than one that becomes three."""
+
+
+def remaining(plan: Plan, stage: Stage, fraction: float, *, running: float = 0.0, due: float | None = None) -> float:
+    """Seconds until the video, when nothing has to wait for a worker.
+
+    `running`: seconds since a worker took the present stage, which is done to `fraction`. `due`: what the estimate
+    that was told last has come down to by now; it may be negative.
+    """
+    index = plan.order.index(stage)
+    here = plan.stages[index].estimated_seconds
+    after = sum(step.estimated_seconds for step in plan.stages[index + 1 :])
+    pace = running / (here * fraction) if running and fraction >= TELLING else 1.0
+    found = min(max(pace, QUICKEST), SLOWEST) * (here * (1 - fraction) + after)
+    if due is not None:
+        found = min(found, max(due, 0.0) + max(BACK_SECONDS, BACK_SHARE * due))
+    return round(found, 1)
 
 
 def overall(plan: Plan, stage: Stage, fraction: float) -> float:

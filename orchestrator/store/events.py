@@ -22,6 +22,17 @@ async def append(connection: Connection, generation_id: str, kind: str, data: di
     await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, generation_id))
 
 
+async def last_number(connection: Connection, generation_id: str, name: str) -> tuple[float, float] | None:
+    """The newest number of that name that followers were told, and its age in seconds; None when there is none."""
+    cursor = await connection.execute(
+        "SELECT (data ->> %s)::float8, EXTRACT(epoch FROM clock_timestamp() - at)::float8 FROM events"
+        " WHERE generation_id = %s AND data ? %s ORDER BY seq DESC LIMIT 1",
+        (name, generation_id, name),
+    )
+    row = await cursor.fetchone()
+    return (float(row[0]), float(row[1])) if row else None
+
+
 async def after(connection: Connection, generation_id: str, seq: int, *, limit: int) -> list[Event]:
     cursor = connection.cursor(row_factory=Event.factory)
     await cursor.execute(

@@ -77,6 +77,7 @@ async def test_sampling_progress_is_told_and_never_goes_back(cloud: Cloud) -> No
         half = await told(0.5)
         assert (half["stage"], half["step"], half["steps"], half["phase"]) == ("base_gen", 4, 8, "executing")
         assert half["fraction"] == pytest.approx(0.25)
+        assert 0 < half["remaining_seconds"] <= 2 + 2  # of two drafts of a second each, and a little
         for stale in ({"fraction": 0.2}, {"attempt_id": "0" * 32, "fraction": 0.9}, {"phase": "dancing"}):
             job.output = {"attempt_id": attempt, "fraction": 0.5, "phase": "executing"} | stale
             await cloud.rows("UPDATE stage_runs SET next_poll_at = now()")

@@ -1,0 +1,52 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.plan import Plan, make_plan
+from orchestrator.progression import BACK_SECONDS, BACK_SHARE, overall, remaining
+from shared.contracts.request import GenerationRequest
+from shared.contracts.vocabulary import Quality, Stage
+
+PLAN = make_plan(GenerationRequest(prompt="x", quality=Quality.PRO, temporal_upscale=True), seed=1)
+BASE, SPATIAL, TEMPORAL = (step.estimated_seconds for step in PLAN.stages)
+
+
+def test_a_stage_counts_by_its_seconds() -> None:
+    assert overall(PLAN, Stage.BASE_GEN, 0.0) == 0.0
+    assert overall(PLAN, Stage.SPATIAL_UPSCALE, 0.0) == pytest.approx(BASE / PLAN.estimated_seconds, abs=1e-4)
+    assert overall(PLAN, Stage.TEMPORAL_UPSCALE, 1.0) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("stage", "fraction", "pace", "left"),
+    [
+        (Stage.BASE_GEN, 0.0, 1.0, BASE + SPATIAL + TEMPORAL),
+        (Stage.BASE_GEN, 0.5, 1.0, BASE / 2 + SPATIAL + TEMPORAL),
+        (Stage.BASE_GEN, 0.5, 2.0, 2 * (BASE / 2 + SPATIAL + TEMPORAL)),  # a slower card, which makes the rest too
+        (Stage.BASE_GEN, 0.05, 2.0, BASE * 0.95 + SPATIAL + TEMPORAL),  # too early to tell
+        (Stage.TEMPORAL_UPSCALE, 0.5, 0.5, TEMPORAL / 4),
+        (Stage.TEMPORAL_UPSCALE, 1.0, 1.0, 0.0),
+        (Stage.TEMPORAL_UPSCALE, 0.5, 1000.0, 10 * TEMPORAL / 2),  # nobody believes that clock
+    ],
+)
+def test_what_is_left_goes_by_the_pace_so_far(stage: Stage, fraction: float, pace: float, left: float) -> None:
+    running = pace * PLAN.of(stage).estimated_seconds * fraction
+    assert remaining(PLAN, stage, fraction, running=running) == pytest.approx(left, abs=0.06)
+
+
+@given(
+    paces=st.lists(st.floats(0.1, 20), min_size=1, max_size=30),
+    gap=st.floats(0.5, 20),
+)
+def test_an_estimate_never_jumps_back_by_more_than_a_little(paces: list[float], gap: float) -> None:
+    told = PLAN.estimated_seconds
+    for step, pace in enumerate(paces, start=1):
+        fraction = step / (len(paces) + 1)
+        due = told - gap
+        told = remaining(PLAN, Stage.BASE_GEN, fraction, running=pace * BASE * fraction, due=due)
+        assert 0 <= told <= max(due, 0) + max(BACK_SECONDS, BACK_SHARE * due) + 0.05
+
+
+def test_a_plan_of_one_stage_ends_at_nothing() -> None:
+    plan: Plan = make_plan(GenerationRequest(prompt="x", spatial_upscale=False), seed=1)
+    assert remaining(plan, Stage.BASE_GEN, 1.0, running=50.0, due=3.0) == 0.0
