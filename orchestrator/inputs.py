@@ -1,7 +1,8 @@
 """Images and control videos of users, checked and kept under their hash before a generation exists."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,10 +14,14 @@ from orchestrator.outside import Outside
 from orchestrator.store import Database, deliveries
 from shared.contracts.artifact import Artifact
 from shared.contracts.request import GenerationRequest
-from shared.errors import UserError
+from shared.errors import TransientError, UserError
 from shared.media import check_image, check_video
 from shared.media.images import MAX_BYTES as MAX_IMAGE_BYTES
 from shared.media.users import MAX_BYTES as MAX_VIDEO_BYTES
+
+AT_ONCE = 16
+"""Files of users that one replica fetches and decodes at a time: 1.6 GB of disk at most, and room for other work."""
+TURN_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class Inputs:
         self._database = database
         self._library = library
         self._outside = outside
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def check_webhook(self, url: str) -> None:
         """UserError when we would never deliver to this URL."""
@@ -92,6 +98,24 @@ class Inputs:
         return await self._kept(receive, kind, field)
 
     async def _kept(self, get: Callable[[Path], Awaitable[None]], kind: _Kind, field: str) -> Artifact:
+        async with self._turn():
+            return await self._checked(get, kind, field)
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise TransientError(
+                "storage_unavailable", "too many files are being checked at the moment; try again soon"
+            ) from error
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    async def _checked(self, get: Callable[[Path], Awaitable[None]], kind: _Kind, field: str) -> Artifact:
         with TemporaryDirectory(prefix="ltx2-input-") as folder:
             path = Path(folder) / "input"
             try:
