@@ -104,6 +104,14 @@ def test_a_file_that_changes_in_mid_way_is_begun_anew(bring: Callable[..., bytes
     assert bring(GOOD, GOOD, GOOD, GOOD, change) == BODY
 
 
+def test_halves_of_two_contents_are_never_put_together(server: WeightServer, root: Path, tmp_path: Path) -> None:
+    """Even where no hash is known, and both have the same length and the same header."""
+    loose = rows.row()
+    server.put(PATH, BODY, *[GOOD] * 5, always=Manner(content=OTHER))
+    fetch([loose], root, rows.settings(server, tmp_path), rows.progress())
+    assert rows.at(root, loose).read_bytes() == OTHER
+
+
 def test_a_file_that_never_stays_the_same_is_given_up(bring: Callable[..., bytes], root: Path) -> None:
     with pytest.raises(FatalError, match=r"its ETag is another one.*3 times"):
         bring(*[Manner(etag=str(number)) for number in range(200)])
