@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,15 +15,17 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 from local.seaweed import Identity, Seaweed, seaweed
 from shared.artifacts import S3Settings, setup
 from shared.artifacts.client import connect
+from shared.comfy.process import TETHER
 
 START_SECONDS = 30
 
 
 @contextmanager
 def running(argv: list[str], *, ready: Callable[[], bool], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A server process in a group of its own, up when the block begins and gone when it ends."""
+    """A server process in a group of its own, up when the block begins and gone when it ends, or when we are killed."""
+    tied = [sys.executable, str(TETHER), str(os.getpid()), *argv]
     with log.open("ab") as output:
-        process = subprocess.Popen(argv, stdout=output, stderr=output, start_new_session=True)
+        process = subprocess.Popen(tied, stdout=output, stderr=output, start_new_session=True)
         try:
             waiting = Retrying(
                 stop=stop_after_delay(START_SECONDS), wait=wait_fixed(0.05), retry=retry_if_result(lambda up: not up)
