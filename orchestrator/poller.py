@@ -116,13 +116,8 @@ class Poller:
             await self._report(run, job)
 
     async def _report(self, run: StageRun, job: Job) -> None:
-        if job.status not in {JobState.IN_PROGRESS, JobState.UNKNOWN} or job.output is None:
-            return
-        try:
-            progress = StageProgress.model_validate(job.output)
-        except ValidationError:
-            return  # not ours: RunPod shows whatever a worker last said
-        if progress.attempt_id == run.id:
+        progress = _progress(run, job)
+        if progress is not None:
             await self._advance.report(run.id, progress)
 
     async def _meaning(self, run: StageRun, job: Job | None) -> Event | None:
@@ -133,7 +128,7 @@ class Poller:
             case JobState.IN_QUEUE:
                 return None
             case JobState.IN_PROGRESS | JobState.UNKNOWN:
-                return Started() if run.state is RunState.SUBMITTED else None
+                return Started() if run.state is RunState.SUBMITTED else await self._quietly_finished(run, job)
             case JobState.COMPLETED:
                 return await self._completed(run, job)
             case _:
@@ -182,11 +177,27 @@ class Poller:
             return _failed(run, "execution_timeout", "the run took longer than its limit", RunState.TIMED_OUT)
         return _failed(run, "runpod_unavailable", "no worker took the run in time", RunState.TIMED_OUT)
 
+    async def _quietly_finished(self, run: StageRun, job: Job) -> Finished | None:
+        """A worker whose result got stuck on its way tells no more: the SDK waits 10 minutes for an answer to it."""
+        progress = _progress(run, job)
+        return None if progress and progress.fraction > run.progress else await self._finished(run)
+
     async def _finished(self, run: StageRun) -> Finished | None:
         if run.stage_key is None:
             return None
         manifest = await self._library.manifest(run.stage, run.stage_key)
         return None if manifest is None else Finished(manifest)
+
+
+def _progress(run: StageRun, job: Job) -> StageProgress | None:
+    """What a running job last told of this run, if that is what it tells."""
+    if job.status not in {JobState.IN_PROGRESS, JobState.UNKNOWN} or job.output is None:
+        return None
+    try:
+        progress = StageProgress.model_validate(job.output)
+    except ValidationError:
+        return None  # not ours: RunPod shows whatever a worker last said
+    return progress if progress.attempt_id == run.id else None
 
 
 def _overdue(run: StageRun) -> bool:
