@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import tempfile
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import psycopg
 
+from local import postgres
 from shared import media
 from shared.artifacts import S3Settings
 from shared.artifacts.client import MISSING, code_of, connect
@@ -88,11 +91,21 @@ async def collect(cloud: ChaosCloud, told: list[Told], arrivals: list[Arrival], 
 
 
 async def live_jobs(cloud: ChaosCloud) -> dict[str, int]:
-    shown = {}
-    for endpoint in cloud.facts.endpoints.values():
-        jobs = (await cloud.gateway.get(f"/v2/{endpoint}/health")).raise_for_status().json()["jobs"]
-        shown[endpoint] = jobs["inQueue"] + jobs["inProgress"]
-    return shown
+    """Endpoint -> jobs that wait or run for nobody.
+
+    One whose work was adopted by its manifest is no orphan: its result is stuck between the worker and RunPod, and
+    ends with the SDK's own time for it (10 minutes).
+    """
+    url = postgres.url(cloud.state / "postgres", "gateway")
+    async with await psycopg.AsyncConnection.connect(url, connect_timeout=5) as connection:
+        cursor = await connection.execute(
+            "SELECT id, endpoint FROM runpod_gateway.jobs WHERE state IN ('IN_QUEUE', 'IN_PROGRESS')"
+        )
+        live: dict[str, str] = dict(await cursor.fetchall())
+    adopted = await cloud.rows(
+        "SELECT runpod_id FROM stage_runs WHERE state = 'succeeded' AND runpod_id = ANY(%(ids)s)", ids=list(live)
+    )
+    return dict(Counter(live[job] for job in live.keys() - {row["runpod_id"] for row in adopted}))
 
 
 async def _listed(cloud: ChaosCloud) -> list[str]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
 
-import httpx
+import psycopg
 from rich.console import Console
 
 from tests import processes
@@ -69,7 +69,7 @@ async def _is_settled(cloud: ChaosCloud, receiver: Receiver, wanted: int) -> boo
         return False
     try:
         return not any((await live_jobs(cloud)).values())
-    except httpx.HTTPError:  # it comes back from its last kill
+    except psycopg.OperationalError:  # it comes back from its last kill
         return False
 
 
