@@ -14,7 +14,8 @@ from tests.fixtures_cloud import wait_for
 
 BASE, SPATIAL, TEMPORAL = Stage
 DRAFT: dict[str, Any] = {"resolution": "draft", "duration": 1}
-SOLD: dict[str, Any] = {"resolution": "720p", "duration": 10}
+SOLD: dict[str, Any] = {"resolution": "720p", "duration": 10, "quality": "pro", "steps": 40}
+"""Eight seconds of steps to be caught in: half of them may be over when the first is seen."""
 STOP_SECONDS = 2.0
 NOISE_SECONDS = 4.0
 """So much more is given to a busy test machine; what it really took is printed."""
