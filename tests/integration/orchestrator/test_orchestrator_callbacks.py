@@ -106,10 +106,10 @@ async def test_a_thousand_replays_bring_about_one_look_and_one_that_waits(start_
 
         async def next_look() -> bool:
             due = "SELECT next_poll_at BETWEEN now() + interval '1 s' AND now() + interval '60 s' FROM stage_runs"
-            return bool(await cloud.rows(due) == [(True,)])
+            return bool(cloud.runpod.asked > asked and await cloud.rows(due) == [(True,)])
 
         await eventually(next_look)
-        assert 1 <= cloud.runpod.asked - asked <= 2
+        assert cloud.runpod.asked - asked <= 2
         assert await cloud.rows(EVERYTHING) == before
 
 

@@ -111,3 +111,22 @@ async def test_old_code_works_on_during_and_after_the_migration(database_url: st
 
 async def _more_than(made: list[str], wanted: int) -> bool:
     return len(made) > wanted
+
+
+async def test_a_request_that_stands_in_the_way_goes_first(database_url: str) -> None:
+    """It holds what the migration waits for, then waits for what the migration holds: the migration gives way."""
+    await migrate(database_url, queue_migrations, up_to("0002_control.sql"))
+    async with replica(database_url) as over:
+        async with over.database.transaction() as connection:
+            await connection.execute(OLD_GENERATION, ("a" * 32, REQUEST.model_dump_json(), PLAN.model_dump_json()))
+            migrating = asyncio.create_task(migrate(database_url, queue_migrations, own_migrations))
+            await eventually(lambda: _waits_for_a_lock(over.database))
+            await connection.execute(OLD_RUN, ("a" * 32, "a" * 32))
+        assert len(await migrating) == len(NAMES) - 2
+
+
+async def _waits_for_a_lock(database: Database) -> bool:
+    async with database.transaction() as connection:
+        found = await connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        row = await found.fetchone()
+    return bool(row and row[0])
