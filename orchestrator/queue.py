@@ -24,6 +24,8 @@ PRUNE_CRON = "17 * * * *"
 HEARTBEAT_SECONDS = 5.0
 STALLED_SECONDS = 20.0
 """Silence after which the tasks of a worker are given to others."""
+FORGOTTEN_SECONDS = 120.0
+"""After its start a task that still stands as under way is queued again; each ends much sooner, or fails."""
 
 
 class Queue:
@@ -56,8 +58,16 @@ class Queue:
         )
 
     async def rescue(self) -> int:
-        """Queue again what a killed worker held. Every task is idempotent, so twice is no harm."""
-        stalled = await self.app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS)
+        """Queue again what a killed worker held, and what a living one has lost. Twice is no harm to any task.
+
+        procrastinate's worker forgets a task whose end it could not write down, because the database was away at that
+        very moment: the task stands as under way for as long as that worker lives (found by `make chaos`).
+        """
+        manager = self.app.job_manager
+        stalled = list(await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS))
+        known = {job.id for job in stalled}
+        for job_id in await self._forgotten():
+            stalled += [job for job in await manager.list_jobs_async(id=job_id) if job.id not in known]
         count = 0
         for job in stalled:
             try:
@@ -69,6 +79,16 @@ class Queue:
             log.warning("task rescued", task=job.task_name, **job.task_kwargs)
             count += 1
         return count
+
+    async def _forgotten(self) -> list[int]:
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(
+                "SELECT job.id FROM procrastinate_jobs job JOIN procrastinate_events event ON event.job_id = job.id"
+                " WHERE job.status = 'doing' AND event.type = 'started'"
+                " GROUP BY job.id HAVING max(event.at) < now() - make_interval(secs => %s)",
+                (FORGOTTEN_SECONDS,),
+            )
+            return [int(row[0]) for row in await cursor.fetchall()]
 
 
 def queue_migrations(done: set[str]) -> Iterable[Step]:

@@ -29,8 +29,8 @@ from tests.leaks import leaks
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 GENERATION_SECONDS = 300.0
 """After so long without an end a generation counts as stuck."""
-SETTLE_SECONDS = 120.0
-"""For the last webhooks, and for jobs that nobody waits for any more."""
+SETTLE_SECONDS = 240.0
+"""Twice `queue.FORGOTTEN_SECONDS`: for the last webhooks, and for jobs that nobody waits for any more."""
 # A seed in which every link and every trouble comes, but for silence between workers and gateway: after that the SDK
 # waits 90 s for its poll, which is the long form's to see.
 SHORT = {"seed": 30, "generations": 14, "kills": 9, "faults": 7, "gateway_faults": 4}

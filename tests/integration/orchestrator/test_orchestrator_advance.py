@@ -169,3 +169,21 @@ async def test_a_task_of_a_killed_worker_is_rescued(migrated_url: str) -> None:
         assert await over.queue.rescue() == 1
         assert await over.queue.rescue() == 0
         assert await count(over, tasks(SUBMIT) + " AND status = 'todo'") == 1
+
+
+@pytest.mark.parametrize(("age", "rescued"), [(10, 0), (121, 1)])
+async def test_a_task_that_a_living_worker_has_lost_is_rescued(migrated_url: str, age: int, rescued: int) -> None:
+    """Its worker could not write down how it ended, and lives on."""
+    async with replica(migrated_url) as over:
+        await started(over)
+        async with over.database.pool.connection() as connection:
+            await connection.execute(
+                "WITH living AS (INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now()) RETURNING id)"
+                " UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT id FROM living)"
+            )
+            await connection.execute(
+                "UPDATE procrastinate_events SET at = now() - make_interval(secs => %s) WHERE type = 'started'", (age,)
+            )
+        assert await over.queue.rescue() == rescued
+        assert await over.queue.rescue() == 0
+        assert await count(over, tasks(SUBMIT) + " AND status = 'todo'") == rescued
