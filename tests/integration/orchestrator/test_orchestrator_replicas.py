@@ -150,14 +150,15 @@ async def _jobs(ground: Field, count: int) -> bool:
 
 
 async def test_a_submit_that_outlasts_the_stop_is_handed_on_at_once(ground: Field) -> None:
-    async with ground.replica() as (first, http), ground.replica() as (_, other):
+    async with ground.replica() as (first, http):
         made = await ground.create(http)
-        await eventually(lambda: _jobs(ground, 1))
-        await stopped(first)
-        # by its own word, long before its silence would be noticed
-        await eventually(lambda: _jobs(ground, 2), STALLED_SECONDS / 2)
-        ground.held.set()
-        [done] = await ended(other, [made])
+        await eventually(lambda: _jobs(ground, 1))  # the first one's, as there is no other yet
+        async with ground.replica() as (_, other):
+            await stopped(first)
+            # by its own word, long before its silence would be noticed
+            await eventually(lambda: _jobs(ground, 2), STALLED_SECONDS / 2)
+            ground.held.set()
+            [done] = await ended(other, [made])
     assert done["state"] == "succeeded"
     assert [run["attempt"] for run in done["stages"]] == [1], "no attempt was used up"
     assert len({job.body["input"]["attempt_id"] for job in ground.runpod.jobs}) == 1
@@ -166,17 +167,18 @@ async def test_a_submit_that_outlasts_the_stop_is_handed_on_at_once(ground: Fiel
 async def test_a_delivery_that_outlasts_the_stop_is_handed_on(ground: Field) -> None:
     ground.held.set()
     ground.receiver.gate.clear()
-    async with ground.replica() as (first, http), ground.replica() as (_, other):
+
+    async def told() -> bool:
+        return ground.receiver.told[made] > 0
+
+    async with ground.replica() as (first, http):
         made = await ground.create(http, webhook_url=f"{ground.receiver.url}/hook")
-        await ended(other, [made])
-        await eventually(lambda: count_waiting(ground.receiver))
-        await stopped(first)
-        ground.receiver.gate.set()
-
-        async def told() -> bool:
-            return ground.receiver.told[made] > 0
-
-        await eventually(told, STALLED_SECONDS)
+        await ended(http, [made])
+        await eventually(lambda: count_waiting(ground.receiver))  # the first one's, as there is no other yet
+        async with ground.replica():
+            await stopped(first)
+            ground.receiver.gate.set()
+            await eventually(told, STALLED_SECONDS)
 
 
 async def test_what_a_killed_replica_held_is_taken_over(ground: Field) -> None:
