@@ -12,23 +12,21 @@ from http import HTTPStatus
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header
 from fastapi.responses import Response, StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.types import Message, Receive, Scope, Send
 
 from orchestrator.api.auth import Caller
 from orchestrator.api.document import WITH_KEY, problems
-from orchestrator.api.errors import not_found
-from orchestrator.api.follow import SEND_SECONDS, LivedLongEnough, follow, shown
+from orchestrator.api.follow import MAX_SEQ, SEND_SECONDS, LivedLongEnough, Seq, follow, shown
+from orchestrator.api.owned import owned
 from orchestrator.api.services import Injected, Services
-from orchestrator.store import generations
 
 log = structlog.get_logger()
 
 router = APIRouter(tags=["generations"])
 
-MAX_SEQ = 2**63 - 1
 EVENT = {
     "type": "object",
     "required": ["id", "event", "data"],
@@ -38,7 +36,6 @@ EVENT = {
         "data": {"type": "string", "description": "The message of the socket, as JSON"},
     },
 }
-Seq = Annotated[int, Query(ge=0, le=MAX_SEQ)]
 
 
 class EventStream(StreamingResponse):
@@ -75,10 +72,7 @@ async def stream(
 ) -> Response:
     """Every event after `Last-Event-ID` or `after`, and each new one at once."""
     seq = max(after, last_event_id)  # a browser that comes again repeats the query of its first visit
-    async with services.database.transaction() as connection:
-        generation = await generations.get(connection, generation_id, owner=key.name)
-    if generation is None:
-        raise not_found("generation")
+    generation = await owned(services, generation_id, key.name)
     if generation.state.final and seq >= generation.last_seq:
         return Response(status_code=HTTPStatus.NO_CONTENT)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # the latter for nginx in front of us

@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Annotated, Any
+
+from fastapi import Query
 
 from orchestrator.api.services import Services
 from orchestrator.store import Event, events, generations
 
 PAGE = 100
+MAX_SEQ = 2**63 - 1  # bigint of Postgres
+Seq = Annotated[int, Query(ge=0, le=MAX_SEQ)]
 SEND_SECONDS = 10.0
 """Whoever takes longer to accept one message is dropped; it may come back and miss nothing."""
 

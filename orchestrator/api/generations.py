@@ -12,8 +12,9 @@ from orchestrator.api.answers import GenerationPage
 from orchestrator.api.auth import Caller
 from orchestrator.api.document import WITH_KEY, answers
 from orchestrator.api.errors import Problem, not_found
+from orchestrator.api.owned import owned
 from orchestrator.api.services import Injected, Services
-from orchestrator.store import Generation, generations, runs
+from orchestrator.store import generations, runs
 
 router = APIRouter(prefix="/api/generations", tags=["generations"])
 
@@ -35,7 +36,7 @@ async def list_newest(
 @router.get("/{generation_id}", responses=answers(GenerationAnswer, *WITH_KEY, HTTPStatus.NOT_FOUND))
 async def get(generation_id: str, services: Injected, key: Caller) -> JSONResponse:
     """One generation with every stage run, and the presigned video when it succeeded."""
-    await _own(services, generation_id, key.name)
+    await owned(services, generation_id, key.name)
     return await _shown(services, generation_id, HTTPStatus.OK)
 
 
@@ -45,19 +46,11 @@ async def get(generation_id: str, services: Injected, key: Caller) -> JSONRespon
 )
 async def cancel(generation_id: str, services: Injected, key: Caller) -> JSONResponse:
     """Stop it, wherever it is, and give the credits back. 409 when it has ended already."""
-    await _own(services, generation_id, key.name)
+    await owned(services, generation_id, key.name)
     if not await services.advance.cancel(generation_id):
-        ended = await _own(services, generation_id, key.name)
+        ended = await owned(services, generation_id, key.name)
         raise Problem(HTTPStatus.CONFLICT, "already_ended", f"the generation is {ended.state} already")
     return await _shown(services, generation_id, HTTPStatus.OK)
-
-
-async def _own(services: Services, generation_id: str, owner: str) -> Generation:
-    async with services.database.transaction() as connection:
-        generation = await generations.get(connection, generation_id, owner=owner)
-    if generation is None:
-        raise not_found("generation")
-    return generation
 
 
 async def _shown(services: Services, generation_id: str, status: HTTPStatus) -> JSONResponse:

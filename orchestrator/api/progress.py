@@ -6,16 +6,15 @@
 
 import asyncio
 from contextlib import aclosing
-from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from orchestrator.api.auth import SUBPROTOCOL, Token, caller, known
-from orchestrator.api.errors import Problem, not_found
-from orchestrator.api.follow import SEND_SECONDS, LivedLongEnough, follow, shown
+from orchestrator.api.errors import Problem
+from orchestrator.api.follow import SEND_SECONDS, LivedLongEnough, Seq, follow, shown
+from orchestrator.api.owned import owned
 from orchestrator.api.services import Injected, Services
-from orchestrator.store import generations
 
 log = structlog.get_logger()
 
@@ -31,13 +30,11 @@ async def progress(
     generation_id: str,
     services: Injected,
     token: Token,
-    after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
+    after: Seq = 0,
 ) -> None:
     try:
         key = await caller(await known(token, services))
-        async with services.database.transaction() as connection:
-            if await generations.get(connection, generation_id, owner=key.name) is None:
-                raise not_found("generation")
+        await owned(services, generation_id, key.name)
     except Problem as problem:
         await socket.send_denial_response(problem.response())
         return

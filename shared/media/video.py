@@ -9,12 +9,11 @@ import ffmpeg
 from shared.errors import FatalError
 from shared.geometry import Crop
 from shared.media.probe import MediaInfo, probe, sound_seconds
-from shared.media.process import argv_of, local, run
+from shared.media.process import EXACT_COLOURS, argv_of, local, run
 
 AUDIO_RATE = 48_000
 AUDIO_BITRATE = "192k"
-PRECISE = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
-"""How swscale changes the colour matrix. By its own default it rounds so coarsely that 3 dB of PSNR are lost."""
+PRECISE = f"bicubic+{EXACT_COLOURS}"
 EXACT = 0.001  # seconds; mp4 counts in milliseconds
 RATE_ERROR = 0.01  # fps; containers that count in milliseconds cannot say 24 exactly
 SILENCE = 0.25

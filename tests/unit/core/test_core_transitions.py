@@ -1,7 +1,6 @@
 """The transition table, row by row."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
@@ -23,9 +22,9 @@ from orchestrator.transitions import (
     View,
     step,
 )
-from shared.contracts.artifact import Artifact, Manifest
 from shared.contracts.vocabulary import Stage
 from shared.errors import CapacityError, ErrorBody, UpstreamError, family_of
+from tests.unit.core.world import manifest
 
 BASE, SPATIAL, TEMPORAL = Stage.BASE_GEN, Stage.SPATIAL_UPSCALE, Stage.TEMPORAL_UPSCALE
 ALL = (BASE, SPATIAL, TEMPORAL)
@@ -37,17 +36,7 @@ RETRIED = [code for code, rule in RETRIES.items() if rule.retries and not issubc
 UPSTREAM = list(UpstreamError.codes)
 NEVER = [code for code, rule in RETRIES.items() if not rule.retries]
 
-LATENT = Artifact(key="latents/x", sha256="a" * 64, bytes=1, media_type="x/y")
-MANIFEST = Manifest(
-    stage=BASE,
-    stage_key="b" * 64,
-    attempt_id="c" * 32,
-    created_at=datetime(2026, 11, 22, tzinfo=UTC),
-    artifacts={"video_latent": LATENT},
-    params={},
-    recipe={},
-    models={},
-)
+MANIFEST = manifest(BASE)
 
 
 def error(code: str) -> ErrorBody:
