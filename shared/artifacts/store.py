@@ -72,7 +72,7 @@ class ArtifactStore:
             multipart_chunksize=settings.part_bytes,
             max_concurrency=settings.concurrency,
         )
-        self._uploads: set[TransferFuture] = set()
+        self._transfers: set[TransferFuture] = set()
         self._manifests = Manifests(self._client, settings.bucket)
 
     def __enter__(self) -> Self:
@@ -93,7 +93,7 @@ class ArtifactStore:
         """Put a file, in parallel parts when it is large. The sha256 is that of the file on our disk.
 
         `key` may be a function of that sha256, for what is kept under its hash.
-        concurrent.futures.CancelledError after `cancel_uploads`.
+        concurrent.futures.CancelledError after `cancel_transfers`.
         """
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -106,17 +106,19 @@ class ArtifactStore:
             )
             file.seek(0)
             with translated("upload an artifact"), create_transfer_manager(self._client, self._transfer) as manager:
-                transfer = manager.upload(file, self.settings.bucket, artifact.key, {"ContentType": media_type})
-                self._uploads.add(transfer)
-                try:
-                    transfer.result()
-                finally:
-                    self._uploads.discard(transfer)
+                self._finish(manager.upload(file, self.settings.bucket, artifact.key, {"ContentType": media_type}))
         return artifact
 
-    def cancel_uploads(self) -> None:
-        """End every upload that is under way, from any thread. Each takes its parts back before it raises."""
-        for transfer in tuple(self._uploads):
+    def _finish(self, transfer: TransferFuture) -> None:
+        self._transfers.add(transfer)
+        try:
+            transfer.result()
+        finally:
+            self._transfers.discard(transfer)
+
+    def cancel_transfers(self) -> None:
+        """End every upload and download that is under way, from any thread. An upload takes its parts back first."""
+        for transfer in tuple(self._transfers):
             transfer.cancel()
 
     def upload_bytes(self, body: bytes, key: str, *, media_type: str, **facts: Unpack[Facts]) -> Artifact:
@@ -136,6 +138,7 @@ class ArtifactStore:
         """Get an object into `path`, which appears only when whole and verified.
 
         UpstreamError artifact_missing; artifact_corrupt when size or sha256 are not those of the artifact.
+        concurrent.futures.CancelledError after `cancel_transfers`.
         """
         found = self.head(artifact.key)
         if found is None:
@@ -157,9 +160,9 @@ class ArtifactStore:
                 part.unlink(missing_ok=True)
 
     def _fetch(self, artifact: Artifact, file: Any) -> None:
-        with translated("download an artifact"):
+        with translated("download an artifact"), create_transfer_manager(self._client, self._transfer) as manager:
             try:
-                self._client.download_fileobj(self.settings.bucket, artifact.key, file, Config=self._transfer)
+                self._finish(manager.download(self.settings.bucket, artifact.key, file))
             except S3DownloadFailedError as error:  # all parts ask for one version: If-Match
                 raise _corrupt(artifact, "was overwritten while it was read") from error
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from shared.contracts.stage import StageInput
 from shared.errors import FatalError
 from shared.stage import Names
 from shared.worker.outputs import ROLES
+from shared.worker.transfers import together
 
 CONDITIONING_FOLDER = "conditioning"
 """Below ComfyUI's input/; models/embeddings is mapped to it (facts/comfyui.md section 4)."""
@@ -36,9 +38,7 @@ async def fetch_inputs(work: StageInput, folder: Path, store: ArtifactStore) -> 
     """
     artifacts = keys.inputs_of(work)
     paths = {role: folder / role for role in artifacts}
-    await asyncio.gather(
-        *(asyncio.to_thread(store.download, artifact, paths[role]) for role, artifact in artifacts.items())
-    )
+    await together(store, [partial(store.download, artifact, paths[role]) for role, artifact in artifacts.items()])
     if "image" in paths:
         tier = geometry.tier(work.resolution, half=False)
         fitted = folder / "image.png"

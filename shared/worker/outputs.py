@@ -1,8 +1,8 @@
 """What ComfyUI wrote -> checked artifacts in S3."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from shared import geometry, latents, media
@@ -15,6 +15,7 @@ from shared.contracts.stage import SpatialUpscaleInput, StageInput, TemporalUpsc
 from shared.contracts.vocabulary import Resolution
 from shared.errors import FatalError
 from shared.worker import quality
+from shared.worker.transfers import together
 
 SAFETENSORS = "application/octet-stream"
 ROLES = {
@@ -36,9 +37,6 @@ PRESET = {Resolution.HD: "veryfast", Resolution.FULL_HD: "veryfast", Resolution.
 ENCODE_SECONDS = 600.0
 RAW = frozenset({"clip", "sound"})
 """What becomes the video, and is not shipped itself."""
-
-CANCEL_SECONDS = 30.0
-"""For the parts that are under way when an upload is ended."""
 
 
 @dataclass(frozen=True)
@@ -146,18 +144,9 @@ async def deliver(
 
 
 async def upload(store: ArtifactStore, files: list[Local]) -> dict[str, Artifact]:
-    """All of them at once; by role. When it fails or is cancelled, it ends them all and leaves no parts of any."""
-    uploads = [
-        asyncio.create_task(
-            asyncio.to_thread(store.upload, file.path, file.key, media_type=file.media_type, **file.facts)  # type: ignore[arg-type]
-        )
-        for file in files
-    ]
-    try:
-        made = await asyncio.gather(*map(asyncio.shield, uploads))
-    finally:
-        async with asyncio.timeout(CANCEL_SECONDS):
-            while unfinished := {upload for upload in uploads if not upload.done()}:
-                store.cancel_uploads()  # again and again: one may still be hashing its file
-                await asyncio.wait(unfinished, timeout=0.1)
+    """All of them at once; by role. When it fails or is cancelled, no parts of any are left."""
+    made = await together(
+        store,
+        [partial(store.upload, file.path, file.key, media_type=file.media_type, **file.facts) for file in files],  # type: ignore[arg-type]
+    )
     return {file.role: artifact for file, artifact in zip(files, made, strict=True)}

@@ -13,7 +13,8 @@ PATIENT = {"poll_seconds_min": 60, "poll_seconds_max": 120}
 EVERYTHING = (
     "SELECT (SELECT json_agg(t ORDER BY id) FROM (SELECT g.*, null AS x FROM generations g) t)::text,"
     " (SELECT json_agg(to_jsonb(r) - 'next_poll_at' - 'hinted_at' ORDER BY id) FROM stage_runs r)::text,"
-    " (SELECT json_agg(e ORDER BY seq) FROM events e)::text, (SELECT count(*) FROM procrastinate_jobs)"
+    " (SELECT json_agg(e ORDER BY seq) FROM events e)::text,"
+    " (SELECT count(*) FROM procrastinate_jobs WHERE task_name <> 'prune')"
 )
 
 
@@ -25,7 +26,7 @@ async def submitted(cloud: Cloud) -> tuple[str, str, Any]:
     await cloud.seen(made["id"], "submitted")
 
     async def task_done() -> bool:
-        return await cloud.rows("SELECT count(*) FROM procrastinate_jobs") == [(0,)]
+        return await cloud.rows("SELECT count(*) FROM procrastinate_jobs WHERE task_name <> 'prune'") == [(0,)]
 
     await eventually(task_done)
     [(run_id, token)] = await cloud.rows("SELECT id, token FROM stage_runs")

@@ -149,7 +149,8 @@ CASES: list[tuple[str, dict[str, Any], str, str | None]] = [
 async def nothing_happened(cloud: Cloud) -> None:
     assert cloud.runpod.jobs == []
     assert await cloud.rows(
-        "SELECT (SELECT count(*) FROM generations) + (SELECT count(*) FROM procrastinate_jobs)"
+        "SELECT (SELECT count(*) FROM generations)"
+        " + (SELECT count(*) FROM procrastinate_jobs WHERE task_name <> 'prune')"  # that one comes by the clock
     ) == [(0,)]
 
 

@@ -1,13 +1,18 @@
-"""An upload that is given up, because its worker leaves or its job is cancelled, leaves no parts in the bucket."""
+"""A transfer that is given up leaves nothing: no parts in the bucket, no thread that still writes on our disk."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from shared.artifacts import ArtifactStore, S3Settings
 from shared.artifacts.client import connect
+from shared.contracts.artifact import Artifact
+from shared.errors import UpstreamError
 from shared.worker.outputs import Local, upload
+from shared.worker.transfers import together
 
 MB = 1 << 20
 
@@ -58,3 +63,32 @@ async def test_one_that_fails_ends_the_others(s3_settings: S3Settings, files: li
             await upload(store, [*files, gone])
         assert await asyncio.to_thread(unfinished, settings) == []
         assert store.head("latents/video") is None
+
+
+async def test_a_download_that_fails_ends_the_others_before_it_says_so(s3_settings: S3Settings, tmp_path: Path) -> None:
+    """The caller removes the folder at once: a thread that still wrote there would make that fail."""
+    settings = s3_settings.model_copy(update={"part_bytes": 5 * MB, "concurrency": 1})
+    source, folder = tmp_path / "source", tmp_path / "job"
+    source.write_bytes(b"x" * (240 * MB))
+    with ArtifactStore(settings) as store:
+        large = await asyncio.to_thread(store.upload, source, "latents/large", media_type="a/b")
+        missing = Artifact(key="latents/missing", sha256="0" * 64, bytes=1, media_type="a/b")
+        folder.mkdir()
+        under_way = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def late() -> None:
+            asyncio.run_coroutine_threadsafe(asyncio.wait_for(under_way.wait(), 30), loop).result()
+            store.download(missing, folder / "missing")
+
+        transfers: list[Callable[[], None]] = [partial(store.download, large, folder / "large"), late]
+        task = asyncio.create_task(together(store, transfers))
+        async with asyncio.timeout(30):
+            while not any(folder.iterdir()):
+                await asyncio.sleep(0.005)
+                assert not task.done(), "it failed before there was anything to end"
+        under_way.set()
+        with pytest.raises(UpstreamError, match="gone"):
+            await task
+        assert list(folder.iterdir()) == []
+        await asyncio.to_thread(store.download, large, folder / "large")
