@@ -82,6 +82,7 @@ class ModelCard(Frozen):
     options: tuple[Option, ...]
     rules: tuple[Rule, ...]
     credits: tuple[Price, ...] = Field(description="What each kind of video costs; drafts cost nothing.")
+    surcharges: pricing.Surcharges = Field(description="Credits that each enhancement adds; to a draft, none.")
     limits: Limits = Limits()
 
 
@@ -107,7 +108,7 @@ LABELS: dict[StrEnum, str] = {
 }
 
 
-def card(*, allow_draft: bool) -> ModelCard:
+def card(*, allow_draft: bool, surcharges: pricing.Surcharges) -> ModelCard:
     """The card of LTX-2, with the draft tier where it is allowed."""
     sold = [each for each in Resolution if allow_draft or each is not Resolution.DRAFT]
     names = get_args(GenerationRequest.model_fields["model"].annotation)
@@ -119,6 +120,7 @@ def card(*, allow_draft: bool) -> ModelCard:
             Price(quality=quality, resolution=resolution, duration=duration, credits=asked)
             for (quality, resolution, duration), asked in pricing.CREDITS.items()
         ),
+        surcharges=surcharges,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AnyHttpUrl, Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from orchestrator.pricing import Surcharges
 from shared.artifacts import S3Settings
 from shared.contracts.artifact import Digest
 from shared.contracts.vocabulary import Frozen, Stage, TextEncoder
@@ -75,6 +76,12 @@ class Settings(BaseSettings):
     """Generations of one key that have not ended; above it, 429. Bounds what a leaked key can burn."""
     webhook_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = Field(default=(), max_length=MAX_WEBHOOK_SECRETS)
     """`whsec_<base64>` of Standard Webhooks, newest first; without one no `webhook_url` is accepted."""
+
+    surcharge_spatial_upscale: int = Field(default=0, ge=0, le=10_000)
+    """Credits that this enhancement adds to the table's price of a generation; so for the other three."""
+    surcharge_temporal_upscale: int = Field(default=0, ge=0, le=10_000)
+    surcharge_detailer: int = Field(default=0, ge=0, le=10_000)
+    surcharge_control: int = Field(default=0, ge=0, le=10_000)
 
     allow_draft: bool = False
     allow_http_urls: bool = False
@@ -171,6 +178,15 @@ class Settings(BaseSettings):
     def endpoint(self, stage: Stage, chosen: str | None) -> str:
         """Where a stage run is or will be: what its row says, else the stage's usual endpoint."""
         return chosen or self.endpoints[stage]
+
+    @property
+    def surcharges(self) -> Surcharges:
+        return Surcharges(
+            spatial_upscale=self.surcharge_spatial_upscale,
+            temporal_upscale=self.surcharge_temporal_upscale,
+            detailer=self.surcharge_detailer,
+            control=self.surcharge_control,
+        )
 
     @property
     def refuse_preview(self) -> bool:

@@ -60,7 +60,10 @@ class Quotes(TypedDict):
 
 @_closed
 class Quote(TypedDict):
+    """`credits` is the whole price; `surcharges` says what of it which enhancement adds, where one is not free."""
+
     credits: int
+    surcharges: dict[str, int]
     estimated_seconds: float
     stages: list[StageEstimate]
     delivers: Delivers

@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
-from orchestrator import pricing, views
+from orchestrator import views
 from orchestrator.advance import Created
 from orchestrator.api.answers import Generation as GenerationAnswer
 from orchestrator.api.answers import Generations
@@ -111,7 +111,7 @@ async def _wanted(services: Services, owner: str, asked: GenerationRequest, *, p
         plan=plan,
         image=image,
         control=control,
-        credits_asked=pricing.credits_for(asked.quality, asked.resolution, asked.duration),
+        credits_asked=services.settings.surcharges.credits(asked),
     )
 
 

@@ -20,4 +20,5 @@ class Models(BaseModel):
 @router.get("", responses=answers(Models, *WITH_KEY))
 async def models(services: Injected, _key: Caller) -> Models:
     """The model card: fields with their values, bounds and defaults, impossible combinations, prices and limits."""
-    return Models(models=(card(allow_draft=services.settings.allow_draft),))
+    settings = services.settings
+    return Models(models=(card(allow_draft=settings.allow_draft, surcharges=settings.surcharges),))

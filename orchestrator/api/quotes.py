@@ -4,7 +4,6 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from orchestrator import pricing
 from orchestrator.api.answers import Quote, Quotes
 from orchestrator.api.auth import Caller
 from orchestrator.api.body import json_body
@@ -32,8 +31,10 @@ async def quote(request: Request, services: Injected, _key: Caller) -> dict[str,
 
 def _quote(services: Services, asked: GenerationRequest) -> dict[str, Any]:
     plan = make_plan(asked, seed=asked.seed or 0, text_encoder=services.settings.text_encoder)
+    surcharges = services.settings.surcharges
     return {
-        "credits": pricing.credits_for(asked.quality, asked.resolution, asked.duration),
+        "credits": surcharges.credits(asked),
+        "surcharges": surcharges.added(asked),
         "estimated_seconds": plan.estimated_seconds,
         "stages": [{"stage": step.stage, "estimated_seconds": step.estimated_seconds} for step in plan.stages],
         "delivers": plan.delivers.model_dump(mode="json"),

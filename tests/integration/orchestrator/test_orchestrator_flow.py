@@ -145,6 +145,19 @@ async def test_a_quote_starts_nothing(cloud: Cloud) -> None:
     assert await cloud.rows("SELECT count(*) FROM generations") == [(0,)]
 
 
+async def test_a_surcharge_is_shown_quoted_charged_and_given_back(start_cloud: StartCloud) -> None:
+    async with start_cloud(surcharge_temporal_upscale=7, surcharge_detailer=5) as cloud:
+        [card] = (await cloud.http.get("/api/models")).json()["models"]
+        assert card["surcharges"] == {"spatial_upscale": 0, "temporal_upscale": 7, "detailer": 5, "control": 0}
+        asked = {"prompt": "x", "resolution": "720p", "duration": 10, "temporal_upscale": True}
+        quote = (await cloud.http.post("/api/quotes", json=asked)).json()
+        assert (quote["credits"], quote["surcharges"]) == (37, {"temporal_upscale": 7})
+        cloud.runpod.worker = None
+        made = (await cloud.http.post("/api/generations", json=asked)).json()
+        canceled = (await cloud.http.delete(f"/api/generations/{made['id']}")).json()
+        assert (made["credits"], canceled["credits_refund"]) == (37, 37)
+
+
 async def test_a_raw_stage_input_goes_to_its_endpoint(cloud: Cloud) -> None:
     sent = await cloud.http.post("/api/stages/base_gen", json={"prompt": "alone", "resolution": "draft", "duration": 1})
     assert sent.status_code == 202

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from orchestrator.card import ModelCard, Option, Rule, card
-from orchestrator.pricing import credits_for
+from orchestrator.pricing import Surcharges, credits_for
 from shared.contracts.request import Control, GenerationRequest
 
-SOLD, DRAFT = card(allow_draft=False), card(allow_draft=True)
+SURCHARGES = Surcharges(detailer=8)
+SOLD, DRAFT = card(allow_draft=False, surcharges=SURCHARGES), card(allow_draft=True, surcharges=SURCHARGES)
 UPLOAD = "0" * 32
 NOT_OFFERED = {"model", "image_urls", "aspect_ratio", "webhook_url", "metadata", "control"}
 """Not choices of a user: names, other ways to send the same, what the backend adds; a control has its own fields."""
@@ -120,6 +121,13 @@ def test_every_price_is_there_once() -> None:
     assert set(prices) == set(product(choices["quality"], choices["resolution"], choices["duration"]))
     assert all(credits_for(*what) == price for what, price in prices.items())
     assert len(SOLD.credits) == len(prices) == 12
+
+
+def test_every_surcharge_is_that_of_an_option() -> None:
+    fields = {option.field.partition(".")[0] for option in SOLD.options}
+    shown = SOLD.model_dump()["surcharges"]
+    assert shown == {"spatial_upscale": 0, "temporal_upscale": 0, "detailer": 8, "control": 0}
+    assert shown.keys() <= fields
 
 
 def test_a_draft_is_offered_only_where_it_is_allowed() -> None:
