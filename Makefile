@@ -69,6 +69,8 @@ gallery: setup ## write the example graphs anew
 
 docs: setup ## write the generated pages
 	$(PY) -m scripts.settings_docs
+	$(PY) -m scripts.api_docs
+	bash scripts/client.sh generate
 
 clean: ## remove what the tasks made
 	rm -rf out .local $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

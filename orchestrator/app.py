@@ -24,6 +24,7 @@ from orchestrator.api import (
     stages,
     uploads,
 )
+from orchestrator.api.guide import GUIDE
 from orchestrator.api.observe import Observe
 from orchestrator.api.services import Services
 from orchestrator.inputs import Inputs
@@ -62,6 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="LTX-2 video generation",
         version="0.1.0",
+        description=GUIDE,
         lifespan=lifespan,
         redirect_slashes=False,
         separate_input_output_schemas=False,

@@ -100,7 +100,9 @@ class Urls(TypedDict):
     progress: NotRequired[str]
 
 
-class _Head(TypedDict):
+class Head(TypedDict):
+    """What is always said of a generation."""
+
     id: str
     state: GenerationState
     credits: int
@@ -115,7 +117,7 @@ class _Head(TypedDict):
 
 
 @_closed
-class Summary(_Head):
+class Summary(Head):
     """One line of a list."""
 
 
@@ -136,7 +138,7 @@ class Result(TypedDict, total=False):
 
 
 @_closed
-class Generation(_Head):
+class Generation(Head):
     plan: list[PlannedStage]
     stages: list[StageRun]
     fraction: float

@@ -19,6 +19,7 @@ from orchestrator.api.auth import Caller
 from orchestrator.api.body import json_body
 from orchestrator.api.document import WITH_BODY, WITH_KEY, answers, body_of
 from orchestrator.api.errors import invalid, not_found, too_many
+from orchestrator.api.examples import EXAMPLES
 from orchestrator.api.services import Injected, Services
 from orchestrator.plan import make_plan
 from orchestrator.settings import ApiKey
@@ -30,13 +31,14 @@ from shared.errors import TransientError, UserError
 
 router = APIRouter(tags=["generations"])
 
-PATHS = ("/api/generations", "/api/generations/studio/ai-video")
-"""The second is where Mivo's studio page sends its AI videos; both do the same."""
+PATHS = {"/api/generations": EXAMPLES, "/api/generations/studio/ai-video": {"mivo": EXAMPLES["mivo"]}}
+"""With their examples. The second is where Mivo's studio page sends its AI videos; both do the same."""
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 IDEMPOTENCY_HEADER = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
+    "description": "A repetition with the same key and body gives the same generations; with another body, 409.",
     "schema": {"type": "string", "pattern": f"^{IDEMPOTENCY_KEY.pattern}$"},
 }
 FULL_SECONDS = 15
@@ -70,7 +72,7 @@ async def create(request: Request, services: Injected, key: Caller) -> JSONRespo
     return await _shown(services, created, data, HTTPStatus.CREATED)
 
 
-for _path in PATHS:
+for _path, _examples in PATHS.items():
     router.post(
         _path,
         status_code=HTTPStatus.CREATED,
@@ -78,7 +80,7 @@ for _path in PATHS:
             **answers(GenerationAnswer | Generations, *WITH_KEY, *WITH_BODY, HTTPStatus.CONFLICT),
             **answers(GenerationAnswer | Generations, status=HTTPStatus.CREATED),
         },
-        openapi_extra=body_of(GenerationRequest, Batch) | {"parameters": [IDEMPOTENCY_HEADER]},
+        openapi_extra=body_of(GenerationRequest, Batch, examples=_examples) | {"parameters": [IDEMPOTENCY_HEADER]},
     )(create)
 
 

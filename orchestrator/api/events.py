@@ -18,7 +18,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.types import Message, Receive, Scope, Send
 
 from orchestrator.api.auth import Caller
-from orchestrator.api.document import WITH_KEY, problems
+from orchestrator.api.document import REFERENCE, WITH_KEY, problems
 from orchestrator.api.follow import MAX_SEQ, SEND_SECONDS, LivedLongEnough, Seq, follow, shown
 from orchestrator.api.owned import owned
 from orchestrator.api.services import Injected, Services
@@ -33,7 +33,12 @@ EVENT = {
     "properties": {
         "id": {"type": "string", "description": "Its number"},
         "event": {"type": "string", "description": "Its type"},
-        "data": {"type": "string", "description": "The message of the socket, as JSON"},
+        "data": {
+            "type": "string",
+            "description": "The message of the socket, as JSON",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": REFERENCE.format(model="ProgressEvent")},
+        },
     },
 }
 

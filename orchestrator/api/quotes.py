@@ -9,6 +9,7 @@ from orchestrator.api.auth import Caller
 from orchestrator.api.body import json_body
 from orchestrator.api.create import parse
 from orchestrator.api.document import WITH_BODY, WITH_KEY, answers, body_of
+from orchestrator.api.examples import EXAMPLES
 from orchestrator.api.services import Injected, Services
 from orchestrator.plan import make_plan
 from shared.contracts.request import Batch, GenerationRequest
@@ -20,7 +21,7 @@ router = APIRouter(prefix="/api/quotes", tags=["generations"])
     "",
     response_model=None,
     responses=answers(Quote | Quotes, *WITH_KEY, *WITH_BODY),
-    openapi_extra=body_of(GenerationRequest, Batch),
+    openapi_extra=body_of(GenerationRequest, Batch, examples=EXAMPLES),
 )
 async def quote(request: Request, services: Injected, _key: Caller) -> dict[str, Any]:
     """Credits, and the estimated GPU seconds of each stage on an H100 without a cold start."""

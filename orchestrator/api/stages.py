@@ -11,6 +11,7 @@ from orchestrator.api.auth import Debugger
 from orchestrator.api.body import json_body
 from orchestrator.api.document import WITH_BODY, WITH_KEY, answers, body_of
 from orchestrator.api.errors import not_found
+from orchestrator.api.examples import STAGE_EXAMPLES
 from orchestrator.api.services import Injected
 from shared.contracts.vocabulary import Stage
 
@@ -23,7 +24,7 @@ RunPodId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
     "/{stage}",
     status_code=HTTPStatus.ACCEPTED,
     responses=answers(Submitted, *WITH_KEY, *WITH_BODY, status=HTTPStatus.ACCEPTED),
-    openapi_extra=body_of(),
+    openapi_extra=body_of(examples=STAGE_EXAMPLES),
 )
 async def submit(stage: Stage, request: Request, services: Injected, _key: Debugger) -> JSONResponse:
     """202 with the id at RunPod. The worker judges the input: `{"prompt": "..."}` is enough for base_gen."""

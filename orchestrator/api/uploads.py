@@ -13,6 +13,7 @@ from orchestrator.api.answers import Upload
 from orchestrator.api.auth import Caller
 from orchestrator.api.body import json_body
 from orchestrator.api.document import WITH_BODY, WITH_KEY, answers, body_of
+from orchestrator.api.examples import UPLOAD_EXAMPLES
 from orchestrator.api.services import Injected
 from orchestrator.store import deliveries
 from shared.contracts.vocabulary import Frozen
@@ -49,7 +50,7 @@ class UploadRequest(Frozen):
     "",
     status_code=HTTPStatus.CREATED,
     responses=answers(Upload, *WITH_KEY, *WITH_BODY, status=HTTPStatus.CREATED),
-    openapi_extra=body_of(UploadRequest),
+    openapi_extra=body_of(UploadRequest, examples=UPLOAD_EXAMPLES),
 )
 async def create(request: Request, services: Injected, key: Caller) -> JSONResponse:
     """PUT exactly that many bytes to `url`, with `headers`, before `expires_at`."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AliasChoices,
+    ConfigDict,
     Field,
     HttpUrl,
     StrictBool,
@@ -51,14 +52,22 @@ def _words(legal: Iterable[object]) -> str:
 
 
 class Control(Frozen):
-    """IC-LoRA guidance by a video, or by the input image held over all frames."""
+    """IC-LoRA guidance by a video, or by the input image held over all frames: exactly one of the three sources."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     type: ControlType
+    """What of the reference is kept: its depth, its edges, or the pose of the person in it."""
     video_url: HttpUrl | None = None
+    """A reference video on the web."""
     upload_id: UploadId | None = None
+    """A reference video that was uploaded."""
     source: Literal["image"] | None = None
+    """`image`: the input image of the generation, held over all frames."""
     preprocessed: StrictBool = False
+    """The reference is a depth, edge or pose map already."""
     strength: float = Field(default=1.0, strict=True, ge=0.0, le=1.0)
+    """How hard the video is held to it."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -68,27 +77,47 @@ class Control(Frozen):
 
 
 class GenerationRequest(Frozen):
-    """One video. Validation context: `allow_draft` (bool) lets the draft tier in."""
+    """One video. Unknown fields are refused, never ignored."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     model: Literal["ltx-2", "ltx-2-t2v", "ltx-2-i2v"] = "ltx-2"
+    """An image decides between text-to-video and image-to-video; the two longer names must fit what is sent."""
     prompt: Prompt
+    """What is to be seen and heard."""
     image_urls: tuple[HttpUrl, ...] = Field(default=(), max_length=1)
+    """The image that the video begins with, on the web: PNG, JPEG or WebP."""
     upload_id: UploadId | None = None
+    """The image that the video begins with, uploaded; instead of `image_urls`."""
     quality: Quality = Quality.FAST
+    """`pro` samples longer and follows the prompt more closely."""
     resolution: Resolution = Resolution.HD
+    """What is delivered, exactly: 1280x720 or 1920x1080."""
     duration: int = Field(default=10, strict=True)
+    """Seconds, exactly."""
     aspect_ratio: Literal["16:9"] = "16:9"
     camera: Camera = Field(default=Camera.STATIC, validation_alias=AliasChoices("camera", "camera_lora"))
+    """How the camera moves. `none` leaves it to the prompt."""
     spatial_upscale: StrictBool = True
+    """First at half the size, then doubled and refined: finer and quicker than one pass at full size."""
     temporal_upscale: StrictBool = False
+    """48 instead of 24 frames a second."""
     detailer: StrictBool = False
+    """One more pass for fine texture."""
     control: Control | None = None
+    """Holds the video to another; the camera has to be `static` or `none` then."""
     precision: Precision = Precision.FP8
+    """Of the weights. `full` needs larger GPUs and seldom looks different."""
     steps: int | None = Field(default=None, strict=True, ge=MIN_STEPS, le=MAX_STEPS)
+    """Sampling steps, with `pro` only. Left out: 20."""
     seed: Seed | None = None
+    """The same seed and fields give the same video. Left out: one is drawn, and told."""
     early_look: StrictBool = True
+    """A small clip of the first stage while the others still run."""
     webhook_url: HttpUrl | None = None
+    """https. Is told how the generation ended."""
     metadata: dict[Text, Text] = Field(default_factory=dict)
+    """Comes back in answers and webhooks; at most 2,048 bytes as JSON."""
 
     @model_validator(mode="before")
     @classmethod
@@ -180,6 +209,6 @@ class GenerationRequest(Frozen):
 
 
 class Batch(Frozen):
-    """Several videos at once, in the shape that Mivo's pages send for their other models."""
+    """Several videos at once, in the shape that Mivo's pages send for their other models: all start, or none."""
 
     tasks: tuple[GenerationRequest, ...] = Field(min_length=1, max_length=MAX_TASKS)

@@ -1,4 +1,4 @@
-"""Loaded by schemathesis (`SCHEMATHESIS_HOOKS`): what it makes up as URLs leads to a real picture on this machine."""
+"""Loaded by schemathesis (`SCHEMATHESIS_HOOKS`): made-up URLs lead to a real picture or clip on this machine."""
 
 import os
 from typing import Any
@@ -9,19 +9,19 @@ from pydantic import HttpUrl, TypeAdapter, ValidationError
 URL = TypeAdapter(HttpUrl)
 
 
-def _kept(value: Any) -> Any:
+def _kept(value: Any, name: str = "") -> Any:
     """A URL becomes ours; what is none stays the nonsense that it is."""
     match value:
         case dict():
-            return {name: _kept(item) for name, item in value.items()}
+            return {key: _kept(item, key) for key, item in value.items()}
         case list():
-            return [_kept(item) for item in value]
+            return [_kept(item, name) for item in value]
         case str():
             try:
                 URL.validate_python(value)
             except ValidationError:
                 return value
-            return os.environ["PICTURE_URL"]
+            return os.environ["CLIP_URL" if name == "video_url" else "PICTURE_URL"]
         case _:
             return value
 

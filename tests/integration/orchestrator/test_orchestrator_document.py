@@ -3,13 +3,14 @@
 import asyncio
 import os
 import re
+import subprocess
 import sys
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
-from fastapi.responses import Response
+from fastapi.responses import FileResponse, Response
 from PIL import Image
 from pydantic import ValidationError
 
@@ -22,16 +23,19 @@ EXAMPLES = "4"  # a phase and operation; with the systematic cases of the covera
 SECONDS = 400  # on a busy machine; about 40 on an idle one
 
 
-def pictures() -> FastAPI:
-    """Serves a picture, and takes webhooks."""
-    app, file = FastAPI(), BytesIO()
+def media(folder: Path) -> FastAPI:
+    """Serves a picture and a clip, and takes webhooks."""
+    app, file, clip = FastAPI(), BytesIO(), folder / "clip.mp4"
     Image.new("RGB", (64, 36)).save(file, "PNG")
+    source = ("-f", "lavfi", "-i", "testsrc=size=64x36:rate=24:duration=1")
+    subprocess.run(["ffmpeg", "-v", "error", *source, "-pix_fmt", "yuv420p", str(clip)], check=True, timeout=60)
+    app.get("/clip.mp4")(lambda: FileResponse(clip))
     app.get("/picture.png")(lambda: Response(file.getvalue(), media_type="image/png"))
     app.post("/picture.png")(lambda: Response(status_code=204))
     return app
 
 
-async def schemathesis(url: str, picture_url: str, folder: Path) -> tuple[int, str]:
+async def schemathesis(url: str, host: str, folder: Path) -> tuple[int, str]:
     environment = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml")),
@@ -43,7 +47,8 @@ async def schemathesis(url: str, picture_url: str, folder: Path) -> tuple[int, s
             "NO_PROXY": "*",
             "PYTHONPATH": str(HERE.parents[2]),
             "SCHEMATHESIS_HOOKS": "tests.integration.orchestrator.schemathesis_hooks",
-            "PICTURE_URL": picture_url,
+            "PICTURE_URL": f"{host}/picture.png",
+            "CLIP_URL": f"{host}/clip.mp4",
         },
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -79,9 +84,9 @@ async def operations(cloud: Cloud) -> int:
 async def test_no_request_gets_an_answer_that_the_document_does_not_know(
     start_cloud: StartCloud, tmp_path: Path
 ) -> None:
-    async with start_cloud(in_flight_limit=100_000, allow_draft=False) as cloud, serving(pictures()) as host:
+    async with start_cloud(in_flight_limit=100_000, allow_draft=False) as cloud, serving(media(tmp_path)) as host:
         tolerant(cloud)
-        code, said = await schemathesis(cloud.url, f"{host}/picture.png", tmp_path)
+        code, said = await schemathesis(cloud.url, host, tmp_path)
         assert code == 0, said
         assert f"Tested: {await operations(cloud)}\n" in said, said
         found = re.search(r"(\d+) generated, (\d+) passed", said)

@@ -3,9 +3,11 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from orchestrator.api.told import ProgressEvent
 from tests.integration.orchestrator.cloud import KEY, OTHER_KEY, Cloud, orchestrating
 from tests.integration.orchestrator.conftest import StartCloud
 from tests.integration.orchestrator.test_orchestrator_faults import hold
@@ -35,6 +37,8 @@ async def test_events_are_numbered_and_end_with_the_generation(cloud: Cloud) -> 
     assert code == 1000
     assert [message["seq"] for message in messages] == list(range(1, len(messages) + 1))
     assert messages[0]["type"] == "generation.queued"
+    for message in messages:
+        TypeAdapter(ProgressEvent).validate_python(message)  # says nothing that the OpenAPI document does not know
     assert (messages[-1]["type"], messages[-1]["fraction"]) == ("generation.succeeded", 1.0)
     fractions = [message["fraction"] for message in messages]
     assert fractions == sorted(fractions)

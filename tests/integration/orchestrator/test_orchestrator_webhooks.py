@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
-from pydantic import SecretStr
+from pydantic import SecretStr, TypeAdapter
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from orchestrator.api.told import WebhookMessage
 from orchestrator.webhooks import signed_headers
 from tests.integration.orchestrator.cloud import WEBHOOK_SECRET, Cloud, eventually
 from tests.integration.orchestrator.conftest import StartCloud
@@ -61,6 +62,7 @@ async def test_success_is_told_and_the_signature_holds(cloud: Cloud, receiver: R
     made = await cloud.create(webhook_url=receiver.url, metadata={"order": "17"})
     [(headers, body)] = await receiver.count(1)
     message = Webhook(WEBHOOK_SECRET).verify(body.decode(), headers)
+    TypeAdapter(WebhookMessage).validate_json(body)  # says nothing that the OpenAPI document does not know
     assert message["type"] == "generation.succeeded"
     data = message["data"]
     assert (data["id"], data["state"], data["metadata"]) == (made["id"], "succeeded", {"order": "17"})
@@ -77,6 +79,7 @@ async def test_failure_carries_the_error_and_the_refund(cloud: Cloud, receiver: 
     await cloud.create(webhook_url=receiver.url, resolution="1080p", duration=20, quality="pro")
     [(_, body)] = await receiver.count(1)
     message = json.loads(body)
+    TypeAdapter(WebhookMessage).validate_json(body)
     assert message["type"] == "generation.failed"
     assert message["data"]["error"]["code"] == "graph_rejected"
     assert (message["data"]["credits_charged"], message["data"]["credits_refund"]) == (0, 120)
