@@ -6,7 +6,6 @@ the same run, in which order, or on which replica.
 
 import random
 import secrets
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import uuid4
@@ -14,19 +13,29 @@ from uuid import uuid4
 import structlog
 
 from orchestrator import news, transitions
+from orchestrator.history import view_of
 from orchestrator.metrics import Metrics
 from orchestrator.plan import Plan, make_plan
-from orchestrator.progression import overall
-from orchestrator.queue import CANCEL, DELIVER, SUBMIT, Queue
+from orchestrator.progression import overall, worth_telling
+from orchestrator.queue import CANCEL, DELIVER, SUBMIT, TELL, Queue
 from orchestrator.store import Connection, Database, Generation, StageRun, deliveries, events, generations, runs
-from orchestrator.transitions import Announce, CancelAsked, CancelRun, Failed, Finished, Started, StartRun, Submitted
+from orchestrator.transitions import (
+    Announce,
+    CancelAsked,
+    CancelRun,
+    Failed,
+    Finished,
+    RunState,
+    Started,
+    StartRun,
+    Submitted,
+)
 from orchestrator.verdict import flaw_of
 from shared import durations
 from shared.contracts.artifact import Artifact
 from shared.contracts.request import GenerationRequest
 from shared.contracts.stage import StageProgress
-from shared.contracts.vocabulary import CONTRACT_VERSION, Stage, TextEncoder
-from shared.errors import CapacityError
+from shared.contracts.vocabulary import Stage, TextEncoder
 
 log = structlog.get_logger()
 
@@ -61,6 +70,7 @@ class Advance:
         refuse_preview: bool,
         large_endpoints: Mapping[Stage, str],
         text_encoder: TextEncoder,
+        tell_progress: bool,
     ) -> None:
         self._database = database
         self._queue = queue
@@ -69,6 +79,7 @@ class Advance:
         self._refuse_preview = refuse_preview
         self._large_endpoints = large_endpoints
         self._text_encoder = text_encoder
+        self._tell_progress = tell_progress
 
     async def create(self, connection: Connection, wanted: Created) -> Generation:
         """Insert a generation with its first stage run, in the caller's transaction."""
@@ -97,7 +108,7 @@ class Advance:
             run = next(row for row in history if row.id == run_id)
             if isinstance(event, Finished):
                 event = self._judged(generation, run, event)
-            step = transitions.step(_view(generation, run, history), event)
+            step = transitions.step(view_of(generation, run, history), event)
             await self._write(connection, generation, run, event, step)
         self._count(generation, run, event, step)
 
@@ -109,7 +120,7 @@ class Advance:
                 return False
             history = await runs.of_generation(connection, generation.id, lock=True)
             run, event = history[-1], CancelAsked()
-            step = transitions.step(_view(generation, run, history), event)
+            step = transitions.step(view_of(generation, run, history), event)
             await self._write(connection, generation, run, event, step)
         self._count(generation, run, event, step)
         return True
@@ -123,6 +134,18 @@ class Advance:
                 return
             await runs.set_progress(connection, run_id, progress.fraction)
             await news.progress(connection, generation, run, progress)
+            before, now = (overall(generation.plan, run.stage, done) for done in (run.progress, progress.fraction))
+            await self._tell(connection, generation, before, now, turn=False)
+
+    async def _tell(
+        self, connection: Connection, generation: Generation, before: float, now: float, *, turn: bool
+    ) -> None:
+        """Have the backend told how far a generation is, where it wants to know and this is worth a webhook."""
+        wanted = self._tell_progress and generation.request.webhook_url is not None
+        if not wanted or not worth_telling(generation.progress_told, before, now, turn=turn):
+            return
+        if await self._queue.defer_once(connection, TELL, f"progress of {generation.id}", generation_id=generation.id):
+            await generations.count_told(connection, generation.id)
 
     def _judged(self, generation: Generation, run: StageRun, event: Finished) -> transitions.Event:
         flaw = flaw_of(event.manifest, generation.plan, run.stage, refuse_preview=self._refuse_preview)
@@ -157,6 +180,9 @@ class Advance:
             )
         for effect in step.effects:
             await self._effect(connection, generation, run, effect)
+        turned = step.run is not run.state and step.run in {RunState.RUNNING, RunState.SUCCEEDED}
+        if turned and not step.generation.final:
+            await self._tell(connection, generation, 0.0, 0.0, turn=True)
 
     async def _write_run(
         self,
@@ -255,28 +281,3 @@ class Advance:
         if step.generation is not generation.state and step.generation.final:
             self._metrics.decided(generation, step.generation, effects=step.effects)
             log.info("generation", generation_id=generation.id, state=step.generation, credits=generation.credits)
-
-
-def _view(generation: Generation, run: StageRun, history: list[StageRun]) -> transitions.View:
-    before = generation.plan.before(run.stage)
-    return transitions.View(
-        generation=generation.state,
-        order=generation.plan.order,
-        stage=run.stage,
-        run=run.state,
-        runpod_id=run.runpod_id,
-        attempts=dict(Counter(row.stage for row in history)),
-        codes=tuple(
-            row.error.code for row in history if row.stage is run.stage and row.number < run.number and row.error
-        ),
-        repair=run.repair,
-        outdated=generation.plan.contract < CONTRACT_VERSION,
-        repaired=any(row.repair and row.stage is before for row in history),
-        outgrown=frozenset(row.stage for row in history if row.error and row.error.code in CapacityError.codes),
-    )
-
-
-def upstream_of(history: list[StageRun], stage: Stage | None) -> StageRun | None:
-    """The run whose manifest a later stage goes on from: the newest success."""
-    done = [row for row in history if row.stage is stage and row.manifest is not None]
-    return done[-1] if done else None

@@ -111,6 +111,7 @@ async def _running(settings: Settings, metrics: Metrics) -> AsyncIterator[Servic
             refuse_preview=settings.refuse_preview,
             large_endpoints=settings.large_endpoints,
             text_encoder=settings.text_encoder,
+            tell_progress=settings.webhook_progress,
         )
         tasks = Tasks(
             database=database, advance=advance, runpod=runpod, library=library, sender=outside, settings=settings

@@ -11,6 +11,19 @@ BACK_SECONDS, BACK_SHARE = 2.0, 0.1
 """By so much, and not more, may an estimate grow from one telling to the next: people forgive a slow last minute more
 easily than one that becomes three."""
 
+TELLING_STEP = 0.1
+"""Of the whole: so far apart are the progress webhooks within a stage."""
+MOST_TOLD = 30
+"""Progress webhooks of one generation. Three stages without trouble make 15; retries may not make many more."""
+
+
+def worth_telling(told: int, before: float, now: float, *, turn: bool) -> bool:
+    """Is a webhook due? `before` and `now`: how far the whole was and is, 0 to 1.
+
+    `turn`: a stage begins or ends, which is news by itself. `told`: webhooks so far.
+    """
+    return told < MOST_TOLD and (turn or int(now / TELLING_STEP) > int(before / TELLING_STEP))
+
 
 def remaining(plan: Plan, stage: Stage, fraction: float, *, running: float = 0.0, due: float | None = None) -> float:
     """Seconds until the video, when nothing has to wait for a worker.

@@ -17,7 +17,7 @@ from orchestrator.store.migrations import Step
 
 log = structlog.get_logger()
 
-SUBMIT, CANCEL, DELIVER, PRUNE = "submit", "cancel", "deliver", "prune"
+SUBMIT, CANCEL, DELIVER, TELL, PRUNE = "submit", "cancel", "deliver", "tell", "prune"
 PRUNE_CRON = "17 * * * *"
 """Once an hour, whoever of the replicas is first."""
 
@@ -44,6 +44,19 @@ class Queue:
             task, connection=connection, schedule_in={"milliseconds": round(after * 1000)} if after else None
         )
         await deferrer.defer_async(**arguments)
+
+    async def defer_once(self, connection: Connection, task: str, key: str, **arguments: str | int) -> bool:
+        """Queue a task unless one of this key waits already; those of one key never run side by side.
+
+        False: one waits, and will see what this one would have seen.
+        """
+        deferrer = self.app.configure_task(task, connection=connection, lock=key, queueing_lock=key)
+        try:
+            async with connection.transaction():  # the refusal must not undo what the caller did before
+                await deferrer.defer_async(**arguments)
+        except procrastinate.exceptions.AlreadyEnqueued:
+            return False
+        return True
 
     async def work(self, *, poll_seconds: float, concurrency: int, drain_seconds: float) -> None:
         """Run tasks until cancelled; then those under way get `drain_seconds` to end."""

@@ -77,6 +77,11 @@ class Settings(BaseSettings):
     webhook_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = Field(default=(), max_length=MAX_WEBHOOK_SECRETS)
     """`whsec_<base64>` of Standard Webhooks, newest first; without one no `webhook_url` is accepted."""
 
+    webhook_shape: Literal["standard", "runpod"] = "standard"
+    """Of the bodies: Standard Webhooks events, or what RunPod's own webhooks look like; signed alike."""
+    webhook_progress: bool = False
+    """Also send `generation.progress`, at each turn of a stage and each tenth of the way; dropped if slow."""
+
     surcharge_spatial_upscale: int = Field(default=0, ge=0, le=10_000)
     """Credits that this enhancement adds to the table's price of a generation; so for the other three."""
     surcharge_temporal_upscale: int = Field(default=0, ge=0, le=10_000)
@@ -148,6 +153,8 @@ class Settings(BaseSettings):
             raise ValueError("API_KEYS: two keys have the same name")
         if self.poll_seconds_min > self.poll_seconds_max:
             raise ValueError("POLL_SECONDS_MIN is larger than POLL_SECONDS_MAX")
+        if self.webhook_progress and self.webhook_shape == "runpod":
+            raise ValueError("WEBHOOK_PROGRESS: RunPod's shape has no word for progress; leave one of the two out")
         if self.environment == "production":
             if self.allow_http_urls or self.fetch.allow_http or self.fetch.allow_any_port or self.fetch.allow_networks:
                 raise ValueError(

@@ -5,22 +5,25 @@ import json
 import random
 from collections import Counter
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import structlog
 from procrastinate import BaseRetryStrategy, JobContext, RetryDecision
 from procrastinate.jobs import Job
 from pydantic import AnyHttpUrl
 
-from orchestrator.advance import Advance, upstream_of
+from orchestrator.advance import Advance
+from orchestrator.history import upstream_of
 from orchestrator.library import Library
+from orchestrator.news import LEFT
 from orchestrator.plan import stage_input
-from orchestrator.queue import CANCEL, DELIVER, PRUNE, PRUNE_CRON, SUBMIT, Queue
+from orchestrator.queue import CANCEL, DELIVER, PRUNE, PRUNE_CRON, SUBMIT, TELL, Queue
 from orchestrator.runpod_client import Policy, RunPodClient
 from orchestrator.settings import Settings
-from orchestrator.store import Database, Generation, StageRun, deliveries, generations, retention, runs
+from orchestrator.store import Database, Generation, StageRun, deliveries, events, generations, retention, runs
 from orchestrator.transitions import Failed, Finished, RunState, Submitted
 from orchestrator.verdict import flaw_of
-from orchestrator.views import final_message
+from orchestrator.views import final_message, progress_message, runpod_message
 from orchestrator.webhooks import Sender, signed_headers
 from shared import durations
 from shared.contracts import keys
@@ -33,6 +36,10 @@ log = structlog.get_logger()
 
 NEWER_SECONDS = 5
 """Between two tries of a task that is for a newer replica."""
+TELL_SECONDS = 3.0
+"""Most that a progress webhook may take; the next one tells more anyway."""
+TELLING_AT_ONCE = 2
+"""Of the tasks that a replica works on: receivers that are slow with progress hold up neither submits nor ends."""
 
 
 class Backoff(BaseRetryStrategy):
@@ -80,6 +87,7 @@ class Tasks:
         self._library = library
         self._sender = sender
         self._settings = settings
+        self._telling = 0
         first, longest = settings.retry_seconds, settings.retry_seconds_max
         self._submits = Backoff(tries=settings.submit_tries, first=first, longest=longest)
         self._cancels = Backoff(tries=settings.submit_tries, first=first, longest=longest)
@@ -89,6 +97,7 @@ class Tasks:
         queue.app.task(name=SUBMIT, retry=self._submits, pass_context=True)(self.submit)
         queue.app.task(name=CANCEL, retry=self._cancels)(self.cancel)
         queue.app.task(name=DELIVER, retry=self._deliveries, pass_context=True)(self.deliver)
+        queue.app.task(name=TELL)(self.tell)
         prune = queue.app.task(name=PRUNE, queueing_lock=PRUNE, pass_context=True)(self.prune)
         queue.app.periodic(cron=PRUNE_CRON)(prune)
 
@@ -170,7 +179,8 @@ class Tasks:
             history = await runs.of_generation(connection, delivery.generation_id)
         if generation is None or generation.request.webhook_url is None:
             return
-        body = json.dumps(final_message(generation, history, self._library)).encode()
+        message = runpod_message if self._settings.webhook_shape == "runpod" else final_message
+        body = json.dumps(message(generation, history, self._library)).encode()
         headers = signed_headers(self._settings.webhook_secrets, delivery.id, datetime.now(UTC), body)
         try:
             status = await self._sender.post(str(generation.request.webhook_url), body=body, headers=headers)
@@ -186,6 +196,35 @@ class Tasks:
         log.info("webhook", generation_id=generation.id, delivery_id=delivery_id, state=state, answer=answer)
         if state == "pending":
             raise TransientError("connection_lost", f"the webhook was not taken: {answer}")
+
+    async def tell(self, generation_id: str) -> None:
+        """Tell Mivo how far a generation is by now: once, soon, or not at all. What counts is the end."""
+        if self._telling >= TELLING_AT_ONCE:
+            log.info("progress webhook dropped", generation_id=generation_id)
+            return
+        self._telling += 1
+        try:
+            answer = await self._told(generation_id)
+        except (MivoError, TimeoutError) as error:
+            answer = str(error) or f"no answer in {TELL_SECONDS:g} s"
+        finally:
+            self._telling -= 1
+        log.info("progress webhook", generation_id=generation_id, answer=answer)
+
+    async def _told(self, generation_id: str) -> str:
+        async with self._database.transaction() as connection:
+            generation = await generations.get(connection, generation_id)
+            history = await runs.of_generation(connection, generation_id)
+            left = await events.last_number(connection, generation_id, LEFT)
+        if generation is None or generation.state.final or generation.request.webhook_url is None:
+            return "not sent: it has ended"
+        now = datetime.now(UTC)
+        seconds = round(max(left[0] - left[1], 0.0), 1) if left else None
+        body = json.dumps(progress_message(generation, history[-1], seconds, now)).encode()
+        headers = signed_headers(self._settings.webhook_secrets, f"msg_{uuid4().hex}", now, body)
+        async with asyncio.timeout(TELL_SECONDS):
+            status = await self._sender.post(str(generation.request.webhook_url), body=body, headers=headers)
+        return f"HTTP {status}"
 
     async def prune(self, context: JobContext, timestamp: int) -> None:
         """Delete what ended more than `keep_days` ago. The next hour goes on where one stops."""

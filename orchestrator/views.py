@@ -1,5 +1,6 @@
 """What users see of a generation: in answers and in webhooks. No database, no network."""
 
+from datetime import datetime
 from typing import Any
 
 from orchestrator.library import Library
@@ -83,14 +84,56 @@ def result(history: list[StageRun], library: Library, generation_id: str) -> dic
     )
 
 
+def progress_message(generation: Generation, run: StageRun, left: float | None, at: datetime) -> dict[str, Any]:
+    """The webhook about a generation that goes on. `left`: seconds until the video, as followers were told.
+
+    `seq` never falls from one message to the next, and is highest in the one about the end: one that comes late, after
+    a higher one, says nothing any more.
+    """
+    where = {
+        "seq": generation.last_seq,
+        "stage": run.stage,
+        "attempt": run.attempt,
+        "stage_state": run.state,
+        "stage_fraction": round(run.progress, 4),
+        "fraction": overall(generation.plan, run.stage, run.progress),
+        "remaining_seconds": left,
+    }
+    return message("generation.progress", at, summary(generation) | _without_none(where))
+
+
 def final_message(generation: Generation, history: list[StageRun], library: Library) -> dict[str, Any]:
     """The webhook about the end of a generation."""
-    refund = generation.credits_refund or 0
-    data = summary(generation) | {"credits_refund": refund, "credits_charged": generation.credits - refund}
+    data = summary(generation) | _settled(generation) | {"seq": generation.last_seq}
     if generation.state is GenerationState.SUCCEEDED:
         data["result"] = result(history, library, generation.id)
     at = generation.finished_at or generation.created_at
     return message(f"generation.{generation.state}", at, data)
+
+
+def runpod_message(generation: Generation, history: list[StageRun], library: Library) -> dict[str, Any]:
+    """The same news in the body of RunPod's own webhooks, for a backend that reads those already.
+
+    Such a reader knows COMPLETED and FAILED. A canceled generation is FAILED to it: its own CANCELLED might be read by
+    nobody, and the credits would not come back.
+    """
+    error = generation.error
+    why = f"{error.code}: {error.message}" if error else f"{generation.state}: stopped by its user"
+    succeeded = generation.state is GenerationState.SUCCEEDED
+    return _without_none(
+        {
+            "id": generation.id,
+            "status": "COMPLETED" if succeeded else "FAILED",
+            "output": result(history, library, generation.id) if succeeded else None,
+            "error": None if succeeded else why,
+            **_settled(generation),
+        }
+    )
+
+
+def _settled(generation: Generation) -> dict[str, int]:
+    refund = generation.credits_refund or 0
+    return {"credits_refund": refund, "credits_charged": generation.credits - refund}
 
 
 def _run(run: StageRun) -> dict[str, Any]:

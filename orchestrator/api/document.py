@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, TypeAdapter
 
 from orchestrator.api.answers import Problem
-from orchestrator.api.told import ProgressEvent, WebhookMessage
+from orchestrator.api.told import ProgressEvent, RunPodMessage, WebhookMessage, WebhookProgress
 from shared import geometry
 from shared.contracts.vocabulary import Resolution
 
@@ -28,18 +28,23 @@ PROBLEM = {"$ref": REFERENCE.format(model="Problem")}
 UNTRUE = {"$ref": REFERENCE.format(model="HTTPValidationError")}
 """FastAPI's own form of a 422, which `errors.py` replaces by a problem."""
 
+TOLD = (WebhookMessage, WebhookProgress, RunPodMessage)
 WEBHOOKS = {
     "generation": {
         "post": {
-            "summary": "A generation has ended",
-            "description": "To its `webhook_url`, at least once: a repetition has the same `webhook-id`.",
+            "summary": "A generation has ended, or goes on",
+            "description": "To its `webhook_url`. The end comes at least once: a repetition has the same `webhook-id`.",
             "parameters": [
                 {"name": name, "in": "header", "required": True, "schema": {"type": "string"}}
                 for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
             ],
             "requestBody": {
                 "required": True,
-                "content": {"application/json": {"schema": {"$ref": REFERENCE.format(model="WebhookMessage")}}},
+                "content": {
+                    "application/json": {
+                        "schema": {"anyOf": [{"$ref": REFERENCE.format(model=kind.__name__)} for kind in TOLD]}
+                    }
+                },
             },
             "responses": {
                 "2XX": {"description": "Taken. Anything else, or nothing in 10 seconds, and it comes again."}
@@ -84,7 +89,7 @@ def install(app: FastAPI, bodies: Sequence[type[BaseModel]], *, allow_draft: boo
         if app.openapi_schema is None:
             document = found_out()
             _, schemas = TypeAdapter.json_schemas(
-                [(kind, "validation", TypeAdapter(kind)) for kind in (*bodies, ProgressEvent, WebhookMessage)],
+                [(kind, "validation", TypeAdapter(kind)) for kind in (*bodies, ProgressEvent, *TOLD)],
                 ref_template=REFERENCE,
             )
             document["components"]["schemas"] |= schemas["$defs"]

@@ -23,7 +23,11 @@ within the generation; whoever comes back with the last number that they saw mis
 - `GET /api/generations/{generation_id}/events`: the same as server-sent events.
 - `GET /api/generations/{generation_id}`: how it stands now.
 
+A stage that waits for a GPU is `submitted`; RunPod names no place in its queue, so none is told.
+
 **Webhooks.** A `webhook_url` is told how its generation ended, signed as
 [Standard Webhooks](https://www.standardwebhooks.com) says, at least once: know a repetition by its `webhook-id`. It
-may come before the answer that names the generation's id, and late: `GET` is the truth.
+may come before the answer that names the generation's id, and late: `GET` is the truth. By settings of the
+orchestrator, progress is told too (`WEBHOOK_PROGRESS`), or the end in the body of RunPod's own webhooks
+(`WEBHOOK_SHAPE`).
 """.strip()

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
 from orchestrator.api.answers import Head, Result
+from orchestrator.transitions import RunState
 from shared.contracts.vocabulary import Stage
 from shared.errors import ErrorBody
 
@@ -64,6 +65,8 @@ class ProgressEvent(TypedDict):
 class WebhookData(Head):
     """The generation at its end."""
 
+    seq: int
+    """Of its last event."""
     credits_charged: int
     """What remains to be paid: `credits` less `credits_refund`."""
     result: NotRequired[Result]
@@ -77,3 +80,44 @@ class WebhookMessage(TypedDict):
     type: Literal["generation.succeeded", "generation.failed", "generation.canceled"]
     timestamp: datetime
     data: WebhookData
+
+
+@_closed
+class WebhookProgressData(Head):
+    """A generation that goes on, and its newest stage run."""
+
+    seq: int
+    """Never falls from one message to the next; one that comes after a higher one says nothing any more."""
+    stage: Stage
+    attempt: int
+    stage_state: RunState
+    stage_fraction: float
+    """0 to 1, of the stage."""
+    fraction: float
+    """0 to 1, of the generation."""
+    remaining_seconds: NotRequired[float]
+    """Until the video, when nothing has to wait for a worker."""
+
+
+@_closed
+class WebhookProgress(TypedDict):
+    """Only where WEBHOOK_PROGRESS is set: at turns of stages and tenths of the way, each at most once."""
+
+    type: Literal["generation.progress"]
+    timestamp: datetime
+    data: WebhookProgressData
+
+
+@_closed
+class RunPodMessage(TypedDict):
+    """Only where WEBHOOK_SHAPE is `runpod`: the end, in the body of RunPod's own webhooks, signed like the others."""
+
+    id: str
+    """Of the generation."""
+    status: Literal["COMPLETED", "FAILED"]
+    """A canceled one is FAILED too."""
+    output: NotRequired[Result]
+    error: NotRequired[str]
+    """`code: message`"""
+    credits_charged: int
+    credits_refund: int

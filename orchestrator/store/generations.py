@@ -99,6 +99,11 @@ async def set_state(
     )
 
 
+async def count_told(connection: Connection, generation_id: str) -> None:
+    """One more progress webhook is queued."""
+    await connection.execute("UPDATE generations SET progress_told = progress_told + 1 WHERE id = %s", (generation_id,))
+
+
 async def set_plan(connection: Connection, generation_id: str, plan: Plan) -> None:
     await connection.execute("UPDATE generations SET plan = %s WHERE id = %s", (json_or_null(plan), generation_id))
 

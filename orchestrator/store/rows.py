@@ -40,6 +40,8 @@ class Generation(Row):
     credits_refund: int | None
     error: ErrorBody | None
     last_seq: int
+    progress_told: int
+    """Progress webhooks that were queued for it."""
     created_at: datetime
     finished_at: datetime | None
 

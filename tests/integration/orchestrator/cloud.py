@@ -150,6 +150,7 @@ async def replica(database_url: str) -> AsyncIterator[Replica]:
             refuse_preview=False,
             large_endpoints={},
             text_encoder=TextEncoder.SINGLE,
+            tell_progress=False,
         )
         yield Replica(database, queue, advance)
     finally:

@@ -5,12 +5,15 @@ from functools import partial
 
 import pytest
 import structlog
+from fastapi import FastAPI
 
 from orchestrator.queue import queue_migrations
 from orchestrator.store.migrations import migrate, own_migrations
 from shared.artifacts import S3Settings, setup
 from tests.fixtures_s3 import fresh_bucket
 from tests.integration.orchestrator.cloud import Cloud, cloud_over
+from tests.integration.orchestrator.scripted_runpod import serving
+from tests.integration.orchestrator.webhook_receiver import Receiver
 
 StartCloud = Callable[..., AbstractAsyncContextManager[Cloud]]
 
@@ -39,6 +42,15 @@ def start_cloud(migrated_url: str, s3_settings: S3Settings) -> StartCloud:
 async def cloud(start_cloud: StartCloud) -> AsyncIterator[Cloud]:
     async with start_cloud() as started:
         yield started
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    receiver, app = Receiver(), FastAPI()
+    app.post("/hook")(receiver.hook)
+    async with serving(app) as url:
+        receiver.url = f"{url}/hook"
+        yield receiver
 
 
 @pytest.fixture(autouse=True)

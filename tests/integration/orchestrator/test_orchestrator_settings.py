@@ -77,6 +77,8 @@ def test_every_problem_is_named_at_once_and_no_value_is_shown(environment: pytes
         ("IN_FLIGHT_LIMIT", "0", "IN_FLIGHT_LIMIT"),
         ("WEBHOOK_SECRETS", " ".join(["whsec_" + "QUJD" * 8] * 3), "WEBHOOK_SECRETS"),
         ("POLL_SECONDS_MIN", "60", "POLL_SECONDS_MIN"),
+        ("WEBHOOK_SHAPE", "svix", "WEBHOOK_SHAPE"),
+        ("SURCHARGE_DETAILER", "-1", "SURCHARGE_DETAILER"),
     ],
 )
 def test_what_is_unsafe_or_senseless_stops_the_start(
@@ -84,6 +86,14 @@ def test_what_is_unsafe_or_senseless_stops_the_start(
 ) -> None:
     environment.setenv(name, value)
     with pytest.raises(SettingsError, match=said):
+        load()
+
+
+def test_runpods_shape_has_no_word_for_progress(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("WEBHOOK_PROGRESS", "true")
+    assert load().webhook_progress
+    environment.setenv("WEBHOOK_SHAPE", "runpod")
+    with pytest.raises(SettingsError, match="WEBHOOK_PROGRESS"):
         load()
 
 

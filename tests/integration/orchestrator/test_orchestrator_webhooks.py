@@ -1,52 +1,20 @@
 import asyncio
 import json
-from collections import deque
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
 from pydantic import SecretStr, TypeAdapter
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from orchestrator.api.told import WebhookMessage
+from orchestrator.api.told import RunPodMessage, WebhookMessage
 from orchestrator.webhooks import signed_headers
 from tests.integration.orchestrator.cloud import WEBHOOK_SECRET, Cloud, eventually
 from tests.integration.orchestrator.conftest import StartCloud
-from tests.integration.orchestrator.scripted_runpod import serving
 from tests.integration.orchestrator.test_orchestrator_faults import script
+from tests.integration.orchestrator.webhook_receiver import Receiver
 
 OLD_SECRET = "whsec_" + "b2xkIHNlY3JldCBvZiB0aGUgd2ViaG9vayB0ZXN0cw=="  # pragma: allowlist secret
-
-
-@dataclass
-class Receiver:
-    url: str = ""
-    answers: deque[int] = field(default_factory=deque)
-    taken: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-
-    async def hook(self, request: Request) -> Response:
-        self.taken.append((dict(request.headers), await request.body()))
-        return Response(status_code=self.answers.popleft() if self.answers else 204)
-
-    async def count(self, number: int) -> list[tuple[dict[str, str], bytes]]:
-        async def enough() -> bool:
-            return len(self.taken) >= number
-
-        await eventually(enough)
-        return self.taken
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    receiver, app = Receiver(), FastAPI()
-    app.post("/hook")(receiver.hook)
-    async with serving(app) as url:
-        receiver.url = f"{url}/hook"
-        yield receiver
 
 
 async def delivery(cloud: Cloud, state: str) -> tuple[Any, ...]:
@@ -83,6 +51,34 @@ async def test_failure_carries_the_error_and_the_refund(cloud: Cloud, receiver: 
     assert message["type"] == "generation.failed"
     assert message["data"]["error"]["code"] == "graph_rejected"
     assert (message["data"]["credits_charged"], message["data"]["credits_refund"]) == (0, 120)
+
+
+@pytest.mark.parametrize("end", ["succeeded", "failed", "canceled"])
+async def test_a_reader_of_runpods_webhooks_understands_ours(
+    start_cloud: StartCloud, receiver: Receiver, end: str
+) -> None:
+    async with start_cloud(webhook_shape="runpod") as cloud:
+        if end == "failed":
+            script(cloud, "graph_rejected")
+        if end == "canceled":
+            cloud.runpod.worker = None
+        made = await cloud.create(webhook_url=receiver.url, resolution="720p", duration=10)
+        if end == "canceled":
+            await cloud.http.delete(f"/api/generations/{made['id']}")
+        [(headers, body)] = await receiver.count(1)
+    told = Webhook(WEBHOOK_SECRET).verify(body.decode(), headers)
+    TypeAdapter(RunPodMessage).validate_json(body)
+    assert told["id"] == made["id"]
+    if end == "succeeded":
+        assert told["status"] == "COMPLETED"
+        assert told["output"]["video_url"].startswith("http")
+        assert (told["credits_charged"], told["credits_refund"]) == (30, 0)
+        assert told.keys() == {"id", "status", "output", "credits_charged", "credits_refund"}
+    else:
+        assert told["status"] == "FAILED"
+        assert told["error"].startswith({"failed": "graph_rejected: ", "canceled": "canceled: "}[end])
+        assert (told["credits_charged"], told["credits_refund"]) == (0, 30)
+        assert told.keys() == {"id", "status", "error", "credits_charged", "credits_refund"}
 
 
 async def test_cancel_is_told(cloud: Cloud, receiver: Receiver) -> None:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.plan import Plan, make_plan
-from orchestrator.progression import BACK_SECONDS, BACK_SHARE, overall, remaining
+from orchestrator.progression import BACK_SECONDS, BACK_SHARE, MOST_TOLD, overall, remaining, worth_telling
 from shared.contracts.request import GenerationRequest
 from shared.contracts.vocabulary import Quality, Stage
 
@@ -50,3 +50,29 @@ def test_an_estimate_never_jumps_back_by_more_than_a_little(paces: list[float], 
 def test_a_plan_of_one_stage_ends_at_nothing() -> None:
     plan: Plan = make_plan(GenerationRequest(prompt="x", spatial_upscale=False), seed=1)
     assert remaining(plan, Stage.BASE_GEN, 1.0, running=50.0, due=3.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("told", "before", "now", "turn", "due"),
+    [
+        (0, 0.0, 0.05, False, False),
+        (0, 0.05, 0.1, False, True),
+        (3, 0.11, 0.19, False, False),
+        (3, 0.11, 0.41, False, True),  # three tenths at once are one piece of news
+        (3, 0.4, 0.0, False, False),  # another attempt begins at nothing
+        (3, 0.0, 0.0, True, True),
+        (MOST_TOLD, 0.0, 0.0, True, False),
+        (MOST_TOLD, 0.1, 0.9, False, False),
+    ],
+)
+def test_a_webhook_tells_of_turns_and_tenths(told: int, before: float, now: float, turn: bool, due: bool) -> None:
+    assert worth_telling(told, before, now, turn=turn) == due
+
+
+@given(steps=st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=200))
+def test_webhooks_about_progress_are_bounded_whatever_happens(steps: list[tuple[float, bool]]) -> None:
+    told, at = 0, 0.0
+    for now, turn in steps:
+        told += worth_telling(told, at, now, turn=turn)
+        at = now
+    assert told <= MOST_TOLD
