@@ -13,12 +13,13 @@ export PYTHONPATH := $(CURDIR)
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(VENV)/.stamp ## create .venv from the hashed lock, and see that ffmpeg is there
-$(VENV)/.stamp: requirements/dev.lock scripts/ensure_ffmpeg.sh
+setup: $(VENV)/.stamp ## create .venv from the hashed lock, and see that ffmpeg and chromium are there
+$(VENV)/.stamp: requirements/dev.lock scripts/ensure_ffmpeg.sh scripts/ensure_chromium.sh
 	test -x $(PY) || python3 -m venv $(VENV)
 	$(PY) -m pip install --quiet --require-hashes --no-deps -r requirements/bootstrap.lock
 	$(BIN)/uv pip sync --quiet --require-hashes --python $(PY) requirements/dev.lock
 	bash scripts/ensure_ffmpeg.sh
+	bash scripts/ensure_chromium.sh
 	touch $@
 
 demo: setup ## start the local cloud and make two videos into out/
@@ -35,6 +36,9 @@ unit: setup ## the quick tests only
 
 e2e: setup ## the whole local cloud, all toggles
 	$(PY) -m pytest tests/e2e $(ARGS)
+
+browser: setup ## the studio page in Chromium, against the whole local cloud; pictures of it go into out/
+	$(PY) -m pytest tests/browser $(ARGS)
 
 chaos: setup ## kill and break everything under load (ARGS="--generations 200 --kills 60 --seed 7 --write" for the long form)
 	$(PY) -m tests.chaos.run $(ARGS)
@@ -67,6 +71,9 @@ gpu-check: setup ## the first run on a GPU with real weights (COMFYUI_DIR or COM
 gallery: setup ## write the example graphs anew
 	for s in base_gen spatial_upscale temporal_upscale; do $(PY) -m workers.$$s gallery; done
 
+studio-vendor: ## bundle Lit into the one file that the studio page loads (Node; scripts/studio/package.json pins it)
+	cd scripts/studio && npm ci --ignore-scripts && rm -f ../../orchestrator/studio/vendor/* && node bundle.mjs
+
 docs: setup ## write the generated pages
 	$(PY) -m scripts.settings_docs
 	$(PY) -m scripts.api_docs
@@ -75,4 +82,4 @@ docs: setup ## write the generated pages
 clean: ## remove what the tasks made
 	rm -rf out .local $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup demo up test unit e2e chaos check comfyui gpu-check audit format lock gallery docs clean
+.PHONY: help setup demo up test unit e2e browser chaos check comfyui gpu-check audit format lock gallery studio-vendor docs clean

@@ -42,6 +42,7 @@ def show(cloud: Cloud, console: Console) -> None:
     table = Table(show_header=False, box=None)
     table.add_row("API", cloud.facts.api_url)
     table.add_row("API docs", f"{cloud.facts.api_url}/docs")
+    table.add_row("studio", f"{cloud.facts.api_url}/studio")
     table.add_row("API key", cloud.facts.api_key)
     table.add_row("RunPod endpoints", f"{cloud.facts.runpod_base_url}/{{{', '.join(cloud.facts.endpoints.values())}}}")
     table.add_row("RunPod key", cloud.facts.runpod_key)

@@ -22,6 +22,7 @@ from orchestrator.api import (
     progress,
     quotes,
     stages,
+    studio,
     uploads,
 )
 from orchestrator.api.guide import GUIDE
@@ -80,6 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
         stages,
         callbacks,
         health,
+        studio,
     ):
         app.include_router(module.router)
     document.install(app, (Batch, uploads.UploadRequest), allow_draft=settings.allow_draft)

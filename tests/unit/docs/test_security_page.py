@@ -6,7 +6,7 @@ from pathlib import Path
 TESTS = Path("tests")
 ORCHESTRATOR = "integration/orchestrator/test_orchestrator_"
 PAGE = Path("docs/security.md").read_text().partition("## What is worth protecting")[2]
-FOLDERS = "contract|integration|unit|e2e|chaos"
+FOLDERS = "contract|integration|unit|e2e|chaos|browser"
 
 
 def test_every_file_that_is_named_exists() -> None:

@@ -1,0 +1,392 @@
+/** The form, and the camera's small pictures. */
+
+import { css } from "../vendor/lit-3.3.3.js";
+
+export const formStyles = css`
+  .form {
+    display: grid;
+    gap: 1.35rem;
+    padding: clamp(1rem, 2vw, 1.75rem);
+    border: 1px solid var(--line);
+    border-radius: var(--radius);
+    background: var(--surface);
+  }
+  .field {
+    display: grid;
+    gap: 0.45rem;
+  }
+  .pair {
+    display: grid;
+    grid-template-columns: repeat(auto-fit, minmax(min(100%, 11.5em), 1fr));
+    gap: 1rem;
+    align-items: start;
+  }
+  legend,
+  .field > label:not(.drop),
+  .toggle label,
+  summary {
+    padding: 0;
+    font-weight: 600;
+  }
+  legend {
+    margin-bottom: 0.45rem;
+  }
+  small,
+  output {
+    color: var(--muted);
+    font-size: 0.875em;
+    font-weight: 400;
+  }
+  textarea,
+  select,
+  input[type="number"],
+  input[type="password"] {
+    width: 100%;
+    min-height: 2.75em;
+    padding: 0.55em 0.75em;
+    border: 1px solid var(--edge);
+    border-radius: 9px;
+    background: var(--surface);
+    color: var(--text);
+    font: inherit;
+  }
+  textarea {
+    min-height: 7.5em;
+    resize: vertical;
+    line-height: 1.5;
+  }
+  ::placeholder {
+    color: var(--muted);
+    opacity: 1;
+  }
+  input:disabled {
+    border-color: var(--line);
+    background: var(--sunken);
+    color: var(--muted);
+  }
+  .count {
+    justify-self: end;
+    font-variant-numeric: tabular-nums;
+  }
+  .over {
+    color: var(--bad);
+    font-weight: 600;
+  }
+  .row {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 3px;
+    padding: 3px;
+    border-radius: 11px;
+    background: var(--sunken);
+  }
+  .choice {
+    position: relative;
+    flex: 1 1 auto;
+    cursor: pointer;
+  }
+  .choice input,
+  .tile input,
+  .drop input {
+    position: absolute;
+    inset: 0;
+    margin: 0;
+    opacity: 0;
+    cursor: inherit;
+  }
+  .choice span {
+    display: grid;
+    place-items: center;
+    min-height: 2.35em;
+    padding: 0.2em 0.7em;
+    border-radius: 8px;
+    color: var(--muted);
+    text-align: center;
+    transition: background-color 0.15s;
+  }
+  .choice:hover span {
+    color: var(--text);
+  }
+  .choice input:checked + span {
+    background: var(--surface);
+    color: var(--text);
+    font-weight: 600;
+    box-shadow: 0 0 0 1px var(--edge);
+  }
+  .choice input:focus-visible + span,
+  .tile:has(:focus-visible),
+  .drop:has(:focus-visible) {
+    outline: 2px solid var(--accent);
+    outline-offset: 2px;
+  }
+  .choice:has(:disabled),
+  .tile:has(:disabled) {
+    cursor: not-allowed;
+  }
+  .choice:has(:disabled) span {
+    color: var(--muted);
+    text-decoration: line-through;
+  }
+  .tiles {
+    display: grid;
+    grid-template-columns: repeat(4, minmax(0, 1fr));
+    gap: 0.5rem;
+  }
+  .tile {
+    position: relative;
+    display: grid;
+    gap: 0.3rem;
+    padding: 0.3rem 0.3rem 0.4rem;
+    border: 1px solid var(--line);
+    border-radius: 10px;
+    color: var(--muted);
+    font-size: 0.8125em;
+    line-height: 1.2;
+    text-align: center;
+    cursor: pointer;
+  }
+  .tile:hover {
+    border-color: var(--edge);
+    color: var(--text);
+  }
+  .tile:has(:checked) {
+    border-color: var(--accent);
+    background: var(--tint);
+    box-shadow: inset 0 0 0 1px var(--accent);
+    color: var(--text);
+    font-weight: 600;
+  }
+  .tile:has(:disabled) .move {
+    opacity: 0.35;
+  }
+  .tile:has(:disabled) span {
+    text-decoration: line-through;
+  }
+  .move {
+    display: block;
+    width: 100%;
+    border-radius: 6px;
+  }
+  .sky {
+    fill: light-dark(#dbe4f4, #2b3350);
+  }
+  .sun {
+    fill: light-dark(#efb04a, #e8bd6d);
+  }
+  .far {
+    fill: light-dark(#a3b4cf, #47547c);
+  }
+  .near {
+    fill: light-dark(#6f86a6, #2a3557);
+  }
+  .house {
+    fill: light-dark(#354667, #c9d3ee);
+  }
+  .path,
+  .corners {
+    fill: none;
+    stroke: light-dark(#1d1e24, #ffffff);
+    stroke-width: 1.6;
+    stroke-linecap: round;
+  }
+  .path {
+    stroke-dasharray: 3 3;
+  }
+  .scene {
+    transform-origin: 32px 28px;
+    animation: 5s ease-in-out infinite alternate;
+  }
+  .dolly_in .scene {
+    animation-name: in;
+  }
+  .dolly_out .scene {
+    animation-name: out;
+  }
+  .dolly_left .scene {
+    animation-name: left;
+  }
+  .dolly_right .scene {
+    animation-name: right;
+  }
+  .jib_up .scene {
+    animation-name: up;
+  }
+  .jib_down .scene {
+    animation-name: down;
+  }
+  @media (hover: hover) {
+    .tile:not(:hover, :has(:checked), :has(:focus-visible)) .scene {
+      animation-play-state: paused;
+    }
+  }
+  @keyframes in {
+    to { transform: scale(1.5); }
+  }
+  @keyframes out {
+    from { transform: scale(1.5); }
+  }
+  @keyframes left {
+    from { transform: translateX(-9px); }
+    to { transform: translateX(9px); }
+  }
+  @keyframes right {
+    from { transform: translateX(9px); }
+    to { transform: translateX(-9px); }
+  }
+  @keyframes up {
+    from { transform: translateY(-5px); }
+    to { transform: translateY(6px); }
+  }
+  @keyframes down {
+    from { transform: translateY(6px); }
+    to { transform: translateY(-5px); }
+  }
+  .toggles {
+    display: grid;
+    gap: 1rem;
+  }
+  .toggle {
+    display: grid;
+    grid-template-columns: auto 1fr;
+    gap: 0.1rem 0.75rem;
+    align-items: center;
+  }
+  .toggle label {
+    cursor: pointer;
+  }
+  .toggle .hint {
+    grid-column: 2;
+  }
+  [role="switch"] {
+    position: relative;
+    appearance: none;
+    width: 2.5em;
+    height: 1.5em;
+    margin: 0;
+    border: 1px solid var(--edge);
+    border-radius: 1em;
+    background: var(--sunken);
+    font: inherit;
+    cursor: pointer;
+    transition: background-color 0.15s;
+  }
+  [role="switch"]::before {
+    content: "";
+    position: absolute;
+    inset: 0.17em auto 0.17em 0.2em;
+    aspect-ratio: 1;
+    border-radius: 50%;
+    background: var(--edge);
+    transition: translate 0.15s;
+  }
+  [role="switch"]:checked {
+    border-color: var(--accent);
+    background: var(--accent);
+  }
+  [role="switch"]:checked::before {
+    background: var(--on-accent);
+    translate: 0.98em 0;
+  }
+  .effect {
+    color: var(--text);
+    white-space: nowrap;
+  }
+  .drop {
+    position: relative;
+    display: grid;
+    gap: 0.2rem;
+    place-items: center;
+    padding: 1.4rem 1rem;
+    border: 1.5px dashed var(--edge);
+    border-radius: 10px;
+    text-align: center;
+    cursor: pointer;
+  }
+  .drop.small {
+    padding: 0.9rem;
+  }
+  .drop:hover {
+    background: var(--sunken);
+  }
+  .picked {
+    display: grid;
+    gap: 0.5rem;
+    justify-items: start;
+  }
+  .crop,
+  .reference {
+    display: block;
+    max-width: 100%;
+    max-height: 18rem;
+    border-radius: 9px;
+  }
+  .dim {
+    fill: light-dark(rgb(245 245 242 / 0.78), rgb(18 19 24 / 0.78));
+  }
+  .keep {
+    fill: none;
+    stroke: var(--accent);
+    stroke-width: 2;
+    vector-effect: non-scaling-stroke;
+  }
+  .advanced {
+    border-block: 1px solid var(--line);
+    padding-block: 0.35rem;
+  }
+  .advanced summary {
+    padding-block: 0.5rem;
+    cursor: pointer;
+  }
+  .advanced[open] > :not(summary) {
+    margin-block: 0.6rem 1.1rem;
+  }
+  input[type="range"] {
+    width: 100%;
+  }
+  .send {
+    position: sticky;
+    bottom: 0;
+    z-index: 1;
+    display: grid;
+    gap: 0.6rem;
+    margin: -0.5rem calc(-1 * clamp(1rem, 2vw, 1.75rem)) calc(-1 * clamp(1rem, 2vw, 1.75rem));
+    padding: 0.9rem clamp(1rem, 2vw, 1.75rem);
+    border-top: 1px solid var(--line);
+    border-radius: 0 0 var(--radius) var(--radius);
+    background: var(--surface);
+  }
+  .price {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 0.2rem 0.75rem;
+    align-items: baseline;
+    justify-content: space-between;
+  }
+  .price b {
+    font-size: 1.25em;
+    font-variant-numeric: tabular-nums;
+  }
+  .price[aria-busy="true"] {
+    opacity: 0.6;
+  }
+  .form :is(input, textarea, select, summary) {
+    scroll-margin-block: 1rem 11rem; /* what is focused is not hidden behind the price */
+  }
+  @media (max-width: 959px) {
+    .send {
+      grid-template-columns: minmax(0, 1fr) auto;
+      align-items: center;
+      padding-block: 0.65rem;
+    }
+    .send > .wrong,
+    .send > #blocked {
+      grid-column: 1 / -1;
+    }
+    .price {
+      display: grid;
+    }
+  }
+  #blocked:empty {
+    display: none;
+  }
+`;
