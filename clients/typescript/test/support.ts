@@ -54,7 +54,7 @@ export async function nobody(): Promise<string> {
 export function clientOf(url: string, options: Partial<ClientOptions> = {}): Ltx2Client {
   return new Ltx2Client({
     baseUrl: url,
-    apiKey: "key-of-the-test",
+    apiKey: "key-of-the-test", // pragma: allowlist secret
     patience: QUICK,
     followPatience: QUICK,
     followBy: "events",

@@ -163,7 +163,7 @@ test("refusals are typed", IN_TIME, async () => {
     assert.deepEqual(error.fields.map(({ field, nearest }) => [field, nearest]), [["duration", "10"]]);
     return true;
   });
-  const stranger = new Ltx2Client({ baseUrl, apiKey: "nobody", WebSocket });
+  const stranger = new Ltx2Client({ baseUrl, apiKey: "nobody", WebSocket }); // pragma: allowlist secret
   await assert.rejects(stranger.get("x"), { code: "unauthorized", status: 401 });
   await assert.rejects(ended(stranger, "x"), { code: "unauthorized" });
   await assert.rejects(ended(bySocket, "0".repeat(32)), { code: "not_found" });
