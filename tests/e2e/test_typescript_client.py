@@ -1,4 +1,4 @@
-"""clients/typescript by Node's own test runner: alone, and against a real orchestrator."""
+"""clients/typescript and its Express example by Node's own test runner: alone, and against a real orchestrator."""
 
 import os
 import re
@@ -64,12 +64,12 @@ def test_the_types_follow_from_the_document(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(SECONDS)
-def test_the_client_alone() -> None:
-    passed(script("test"), 60)
+def test_the_client_and_the_example_alone() -> None:
+    passed(script("test"), 75)
 
 
 @pytest.mark.timeout(SECONDS)
-def test_the_client_against_the_local_cloud(cloud: RunningCloud, tmp_path: Path) -> None:
+def test_the_client_and_the_example_against_the_local_cloud(cloud: RunningCloud, tmp_path: Path) -> None:
     built = script("build")
     assert built.returncode == 0, built.stdout
     facts = cloud.cloud.facts
@@ -80,4 +80,4 @@ def test_the_client_against_the_local_cloud(cloud: RunningCloud, tmp_path: Path)
         "LTX2_WEBHOOK_SECRET": facts.webhook_secret,
         "LTX2_IMAGE": str(tmp_path / "image.png"),
     }
-    passed(script("test:cloud", extra=extra), 6)
+    passed(script("test:cloud", extra=extra), 7)

@@ -15,6 +15,7 @@ import type {
   Quote,
   Quotes,
   Upload,
+  UploadRequest,
 } from "./types.js";
 import { put, type UploadProgress } from "./upload.js";
 
@@ -114,14 +115,15 @@ export class Ltx2Client {
     return this.http.json({ method: "GET", path: "/api/models", repeatable: true }, options);
   }
 
+  /** Where to PUT exactly so many bytes. A slot that nobody fills is nothing, so asking twice does no harm. */
+  createUpload(request: UploadRequest, options?: CallOptions): Promise<Upload> {
+    return this.http.json({ method: "POST", path: "/api/uploads", body: request, repeatable: true }, options);
+  }
+
   /** Brings an image or a control video to the storage; the result goes into an `upload_id`. */
   async upload(data: Blob, options: UploadOptions = {}): Promise<string> {
-    const body = { media_type: options.mediaType ?? data.type, bytes: data.size };
-    // A slot that nobody fills is nothing: asking for it twice does no harm.
-    const slot = await this.http.json<Upload>(
-      { method: "POST", path: "/api/uploads", body, repeatable: true },
-      { signal: options.signal },
-    );
+    const media_type = options.mediaType ?? (data.type as MediaType); // the API judges it
+    const slot = await this.createUpload({ media_type, bytes: data.size }, { signal: options.signal });
     await persist(this.http.options.patience, options.signal, () =>
       put({
         slot,
