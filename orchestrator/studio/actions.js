@@ -33,7 +33,13 @@ export function actionsOf(studio) {
     });
 
   return {
-    cancel: (item) => alone(item, () => studio.shelf.cancel(item.id)),
+    async cancel(item) {
+      await alone(item, () => studio.shelf.cancel(item.id));
+      await studio.updateComplete;
+      const card = studio.renderRoot.querySelector(`[data-id="${item.id}"]`);
+      if (!card.contains(studio.renderRoot.activeElement)) card.querySelector("button")?.focus(); // the button is gone
+    },
+
     again: (item) => anew(item, { seed: null }),
     retry: (item) => anew(item, {}),
 
@@ -49,7 +55,7 @@ export function actionsOf(studio) {
     /** A presigned URL ends after an hour; ask for another one, but not for ever. */
     renew(item) {
       if (Date.now() - (item.live.renewed ?? 0) < RENEW_SECONDS * 1000) return;
-      item.live.renewed = Date.now();
+      Object.assign(item.live, { renewed: Date.now(), renewing: true });
       studio.shelf.refresh(item.id);
     },
 

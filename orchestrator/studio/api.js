@@ -25,6 +25,12 @@ export class Api {
     this.base = base.replace(/\/+$/, "");
     this.key = key;
     this.reached = reached; // told after each request whether anybody answered
+    this.answered = true;
+  }
+
+  heard(answered) {
+    this.answered = answered;
+    this.reached(answered);
   }
 
   /** The JSON of the answer; throws a Trouble. */
@@ -63,10 +69,10 @@ export class Api {
       });
     } catch (error) {
       if (rest.signal?.aborted && rest.signal.reason?.name === "AbortError") throw error; // we wanted that
-      this.reached(false);
+      this.heard(false);
       throw new Trouble({ code: "offline", detail: "The server cannot be reached.", retryable: true });
     }
-    this.reached(true);
+    this.heard(true);
     if (!answer.ok) throw await troubleOf(answer);
     return answer;
   }

@@ -13,11 +13,21 @@ const scene = svg`
     <path class="house" d="M26 34 V27 L32 22 L38 27 V34 Z"></path>
   </g>`;
 
+/** What tells the moves apart while nothing moves, as for those who want it so. */
+const SIGNS = {
+  static: "M5 11V5h8M51 5h8v6M59 25v6h-8M13 31H5v-6",
+  dolly_in: "M6 5l7 5M13 6.5V10H8.5M58 31l-7-5M51 29.5V26h4.5",
+  dolly_out: "M13 10L6 5M6 8.5V5h4.5M51 26l7 5M58 27.5V31h-4.5",
+  dolly_left: "M15 8H6M9 5L6 8l3 3",
+  dolly_right: "M6 8h9M12 5l3 3-3 3",
+  jib_up: "M8 15V6M5 9l3-3 3 3",
+  jib_down: "M8 6v9M5 12l3 3 3-3",
+  none: "M8 28C18 4 30 34 40 14S56 12 58 8",
+};
+
 const drawn = (move) => html`
   <svg class="move ${move}" viewBox="0 0 64 36" aria-hidden="true" focusable="false">
-    ${scene}
-    ${move === "none" ? svg`<path class="path" d="M8 28 C18 4 30 34 40 14 S56 12 58 8"></path>` : nothing}
-    ${move === "static" ? svg`<path class="corners" d="M5 11 V5 H13 M51 5 H59 V11 M59 25 V31 H51 M13 31 H5 V25"></path>` : nothing}
+    ${scene}${svg`<path class="sign" d=${SIGNS[move] ?? ""}></path>`}
   </svg>`;
 
 /** One tile for each move of the card; those that are impossible now say why. */

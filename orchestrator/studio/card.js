@@ -4,7 +4,7 @@ import { html, live, nothing } from "./vendor/lit-3.3.3.js";
 import { option } from "./offer.js";
 import { ended } from "./shelf.js";
 import { stepper } from "./stepper.js";
-import { megabytes } from "./upload.js";
+import { weight } from "./upload.js";
 import { advice, ago, credits, sentence } from "./words.js";
 
 const NAMES = { queued: "Queued", running: "Running", succeeded: "Done", failed: "Failed", canceled: "Canceled" };
@@ -81,26 +81,22 @@ function back({ credits_refund: refund, credits: asked }) {
 
 function result({ result: made, seed }) {
   if (!made?.video_url) return nothing;
-  const facts = [`${made.width} × ${made.height}`, `${made.fps} fps`, `${made.seconds} s`, megabytes(made.bytes), `seed ${seed}`];
+  const facts = [`${made.width} × ${made.height}`, `${made.fps} fps`, `${made.seconds} s`, weight(made.bytes), `seed ${seed}`];
   return html`<p class="made">${facts.join(" · ")}</p>`;
 }
 
 function actions(item, act, busy) {
   if (!ended(item)) return nothing;
-  const again = item.request && !busy.has(item.id);
-  const unknown = item.request ? nothing : "Its settings are not known in this browser";
-  const button = (text, click) =>
-    html`<button type="button" ?disabled=${!again} title=${unknown} @click=${click}>${text}</button>`;
+  const button = (text, click) => html`<button type="button" ?disabled=${busy.has(item.id)} @click=${click}>${text}</button>`;
   const done = item.state === "succeeded";
+  if (!item.request && !item.result?.download_url) return nothing;
   return html`
     <div class="actions">
       ${done && item.result?.download_url ? html`<a class="button" href=${item.result.download_url} download>Download</a>` : nothing}
-      ${done ? button("Again with another seed", () => act.again(item)) : button("Try again", () => act.retry(item))}
-      ${done && item.request && !item.request.temporal_upscale
-        ? button("Same video, smoother (48 fps)", () => act.smoother(item))
-        : nothing}
       ${item.request
-        ? html`<button type="button" class="quiet" @click=${() => act.reuse(item)}>Into the form</button>
+        ? html`${done ? button("Again with another seed", () => act.again(item)) : button("Try again", () => act.retry(item))}
+            ${done && !item.request.temporal_upscale ? button("Same video, smoother (48 fps)", () => act.smoother(item)) : nothing}
+            <button type="button" class="quiet" @click=${() => act.reuse(item)}>Into the form</button>
             <button type="button" class="quiet" @click=${() => act.copy(item, "curl")}>Copy as curl</button>
             <button type="button" class="quiet" @click=${() => act.copy(item, "JSON")}>Copy as JSON</button>`
         : nothing}

@@ -85,9 +85,13 @@ export class LtxStudio extends LitElement {
       this.form = changed(this.card, defaults(this.card), { prompt: "", ...keptForm() }).form;
       this.quotes = new Price(this.api, (price) => this.set({ price }));
       this.quotes.ask(this.card, this.form);
-      this.shelf = new Shelf(this.api, () => this.requestUpdate(), (news) => this.set({ news }));
+      this.shelf = new Shelf(this.api, {
+        changed: () => this.requestUpdate(),
+        said: (news) => this.set({ news }),
+        failed: (trouble) => this.set({ problem: saidOf(trouble) }),
+      });
       this.act = actionsOf(this);
-      this.shelf.load().catch((trouble) => this.set({ problem: saidOf(trouble) }));
+      this.shelf.load();
     } catch (trouble) {
       if (!(trouble instanceof Trouble)) throw trouble;
       if (trouble.status === 401) forget();
@@ -112,8 +116,17 @@ export class LtxStudio extends LitElement {
     this.requestUpdate();
   }
 
+  /** Told after each request whether anybody answered. */
   reach(answered) {
-    if (answered !== this.answered) this.set({ answered });
+    if (answered === this.answered) return;
+    this.set({ answered });
+    if (answered && this.card) this.quotes.ask(this.card, this.form);
+  }
+
+  get connection() {
+    const rest = "What is under way goes on; this page catches up by itself.";
+    if (!navigator.onLine) return html`<p class="offline" role="alert">You are offline. ${rest}</p>`;
+    return this.answered ? nothing : html`<p class="offline" role="alert">The server does not answer. ${rest}</p>`;
   }
 
   change = (changes) => {
@@ -154,6 +167,7 @@ export class LtxStudio extends LitElement {
   }
 
   dropped(event) {
+    if (!carriesFile(event)) return; // words are dropped into the prompt as ever
     event.preventDefault();
     const image = fileIn(event.dataTransfer, "image");
     const video = fileIn(event.dataTransfer, "video");
@@ -196,8 +210,8 @@ export class LtxStudio extends LitElement {
     const view = this.view();
     return html`
       <p class="sr" role="status">${this.news}</p>
-      ${navigator.onLine && this.answered ? nothing : html`<p class="offline" role="alert">You are offline. What is under way goes on; this page catches up by itself.</p>`}
-      <div class="studio" @dragover=${(event) => event.preventDefault()} @drop=${(event) => this.dropped(event)}>
+      ${this.connection}
+      <div class="studio" @dragover=${(event) => carriesFile(event) && event.preventDefault()} @drop=${(event) => this.dropped(event)}>
         <section aria-labelledby="make">
           <div class="head">
             <h2 id="make">AI Video</h2>
@@ -235,6 +249,8 @@ export class LtxStudio extends LitElement {
   }
 }
 
+const carriesFile = ({ dataTransfer }) => dataTransfer.types.includes("Files");
+
 const saidOf = (trouble) => `${sentence(trouble.message)} ${advice(trouble)}`;
 
-customElements.define("ltx2-studio", LtxStudio);
+if (!customElements.get("ltx2-studio")) customElements.define("ltx2-studio", LtxStudio); // imported twice, from two URLs

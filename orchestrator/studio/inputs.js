@@ -1,7 +1,7 @@
 /** The files of the form: an image to begin with, and a reference video. Sent as soon as they are chosen. */
 
 import { html, nothing, svg } from "./vendor/lit-3.3.3.js";
-import { fault, megabytes, upload } from "./upload.js";
+import { fault, weight, upload } from "./upload.js";
 import { advice, percent } from "./words.js";
 
 const VIDEO_TYPES = ["video/mp4", "video/webm", "video/quicktime"];
@@ -83,7 +83,7 @@ function cropped({ url, size: [width, height], file }) {
 
 const state = (pick) => {
   if (pick.problem) return html`<p class="wrong" role="alert">${pick.problem}</p>`;
-  if (pick.busy) return html`<p class="hint">Sending ${percent(pick.sent)} % of ${megabytes(pick.file.size)} …</p>`;
+  if (pick.busy) return html`<p class="hint">Sending ${percent(pick.sent)} % of ${weight(pick.file.size)} …</p>`;
   return nothing;
 };
 
@@ -101,7 +101,7 @@ export function imageField({ card, image, pick, unpick }) {
             <input type="file" accept=${card.limits.image_types.join(",")} aria-describedby="image-hint"
               @change=${({ target }) => target.files[0] && pick("upload_id", target.files[0])} />
             <span><b>Choose an image</b>, drop it here, or paste it</span>
-            <small id="image-hint">The video begins with it. PNG, JPEG or WebP, up to ${megabytes(card.limits.image_bytes)}</small>
+            <small id="image-hint">The video begins with it. PNG, JPEG or WebP, up to ${weight(card.limits.image_bytes)}</small>
           </label>`}
     </fieldset>`;
 }
@@ -118,6 +118,6 @@ export function videoField({ card, video, pick, unpick }) {
     <input type="file" accept=${VIDEO_TYPES.join(",")}
       @change=${({ target }) => target.files[0] && pick("control.upload_id", target.files[0])} />
     <span><b>Choose a reference video</b></span>
-    <small>MP4, WebM or MOV, up to ${megabytes(card.limits.video_bytes)} and ${card.limits.video_seconds} s; cut or held to the duration</small>
+    <small>MP4, WebM or MOV, up to ${weight(card.limits.video_bytes)} and ${card.limits.video_seconds} s; cut or held to the duration</small>
   </label>`;
 }

@@ -70,6 +70,7 @@ export function request(card, form) {
     else body[group] = value;
   }
   body.prompt = (form.prompt ?? "").trim();
+  if (control.source) delete control.upload_id; // the video stays chosen on the page, should its user turn back
   if (control.type) body.control = control;
   return body;
 }

@@ -6,8 +6,9 @@
  */
 
 import { backoff, freshKey, pause } from "./api.js";
-import { follow, isEnd } from "./follow.js";
+import { follow } from "./follow.js";
 import { Tabs, remember, requestOf } from "./memory.js";
+import { STAGES } from "./words.js";
 
 const PAGE = 12;
 const FOLLOWED = 2;
@@ -17,18 +18,18 @@ const FINAL = ["succeeded", "failed", "canceled"];
 export const ended = (item) => FINAL.includes(item.state);
 
 export class Shelf {
-  /** `changed` is called after each change, `said` with a sentence worth hearing. */
-  constructor(api, changed, said) {
-    this.api = api;
-    this.changed = changed;
-    this.said = said;
+  /** `changed` is called after each change, `said` with a sentence worth hearing, `failed` with a Trouble. */
+  constructor(api, { changed, said, failed }) {
+    Object.assign(this, { api, changed, said, failed });
     this.items = [];
     this.next = null; // `before` of the following page
     this.loaded = false;
     this.following = new Map(); // id -> AbortController
     this.tabs = new Tabs((id) => this.refresh(id));
     this.closing = new AbortController();
-    document.addEventListener("visibilitychange", () => this.attend(), { signal: this.closing.signal });
+    for (const [target, type] of [[document, "visibilitychange"], [window, "online"]]) {
+      target.addEventListener(type, () => this.wake(), { signal: this.closing.signal });
+    }
     this.look();
   }
 
@@ -38,15 +39,28 @@ export class Shelf {
     for (const listening of this.following.values()) listening.abort();
   }
 
+  /** Somebody looks again: what was started elsewhere meanwhile is shown too. */
+  wake() {
+    this.attend();
+    if (!document.hidden) this.load();
+  }
+
   find = (id) => this.items.find((each) => each.id === id);
 
   /** The newest page, or the one after what is shown. Tries until it is there or the shelf closes. */
-  async load(before = null) {
+  load(before = null) {
+    this.loading ??= this.fetch(before).catch((trouble) => this.failed(trouble)).finally(() => {
+      this.loading = null;
+    });
+    return this.loading;
+  }
+
+  async fetch(before) {
     for (let tried = 1; !this.closing.signal.aborted; tried += 1) {
       try {
         const query = before ? `&before=${before}` : "";
         const page = await this.api.ask("GET", `/api/generations?limit=${PAGE}${query}`, { signal: this.closing.signal });
-        this.next = page.next;
+        if (before || !this.loaded) this.next = page.next;
         this.loaded = true;
         for (const each of page.generations) this.put(each);
         await Promise.all(page.generations.map(({ id }) => this.refresh(id)));
@@ -87,6 +101,10 @@ export class Shelf {
     const known = this.find(detail.id);
     const live = known?.live ?? {};
     const item = { request: requestOf(detail.id), ...known, ...detail, live };
+    if (known?.result?.sha256 && known.result.sha256 === detail.result?.sha256 && !live.renewing) {
+      item.result = known.result; // the same video under another signature would begin anew
+    }
+    live.renewing = false;
     live.seq = Math.max(live.seq ?? 0, detail.last_seq ?? 0);
     if (known && !ended(known) && ended(item)) this.said(endingOf(item));
     this.items = [...this.items.filter(({ id }) => id !== detail.id), item].sort((a, b) =>
@@ -127,7 +145,7 @@ export class Shelf {
     Object.assign(item.live, event, event.remaining_seconds === undefined ? {} : { remaining_at: Date.now() });
     item.fraction = event.fraction ?? item.fraction;
     if (item.state === "queued" && event.type === "stage.running") item.state = "running";
-    if (isEnd(event)) this.tabs.tell(id);
+    if (event.type === "stage.succeeded") this.said(`${STAGES[event.stage]} is done.`);
     this.changed();
   }
 
@@ -138,6 +156,7 @@ export class Shelf {
       if (document.hidden) continue;
       const stale = this.items.filter((each) => !each.gone && !this.following.has(each.id) && (!ended(each) || !each.plan));
       for (const { id } of stale) await this.refresh(id);
+      if (!this.api.answered && !stale.length) await this.load(); // until somebody answers
     }
   }
 }

@@ -3,6 +3,8 @@
 import { html, nothing } from "./vendor/lit-3.3.3.js";
 import { STAGES, percent, seconds } from "./words.js";
 
+const WAITING = ["stage.pending", "stage.submitted"];
+
 /** What is to be shown of a stage: "done", "now" or "next", how far it is (0 to 1), and a word. Pure. */
 export function standing(item, stage) {
   const runs = (item.stages ?? []).filter((run) => run.stage === stage);
@@ -22,7 +24,7 @@ export function standing(item, stage) {
   }
   const fraction = live.stage_fraction ?? 0;
   const again = live.attempt > 1 ? `, attempt ${live.attempt}` : "";
-  if (["stage.pending", "stage.submitted"].includes(live.type)) return { is: "now", fraction: 0, word: `${queued(live)}${again}` };
+  if (WAITING.includes(live.type)) return { is: "now", fraction: 0, word: `${queued(live)}${again}` };
   const steps = live.step && live.steps ? `, step ${live.step} of ${live.steps}` : "";
   return { is: "now", fraction, word: `${percent(fraction)} %${steps}${again}` };
 }
@@ -39,6 +41,8 @@ export function left(item, now = Date.now()) {
 export function stepper(item) {
   const rest = left(item);
   const done = percent(item.fraction ?? 0);
+  const waits = item.state === "queued" || WAITING.includes(item.live.type);
+  const told = rest < 1 ? "any moment now" : `about ${seconds(rest)} left${waits ? ", once a machine is free" : ""}`;
   return html`
     <ol class="stepper" aria-label="Stages">
       ${item.plan.map(({ stage }) => {
@@ -51,5 +55,5 @@ export function stepper(item) {
           </li>`;
       })}
     </ol>
-    <p class="overall"><b>${done} %</b> <span>${rest < 1 ? "any moment now" : `about ${seconds(rest)} left`}</span></p>`;
+    <p class="overall"><b>${done} %</b> <span>${told}</span></p>`;
 }

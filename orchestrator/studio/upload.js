@@ -34,8 +34,12 @@ function put(slot, file, told, signal) {
 /** Why this file will be refused, said before it is sent; null when nothing speaks against it. */
 export function fault(file, { types, bytes, what }) {
   if (!types.includes(file.type)) return `This is no ${what} that can be used: ${types.map((each) => each.split("/")[1]).join(", ")}.`;
-  if (file.size > bytes) return `This file has ${megabytes(file.size)}; at most ${megabytes(bytes)} are allowed.`;
+  if (file.size > bytes) return `This file has ${weight(file.size)}; at most ${weight(bytes)} are allowed.`;
   return null;
 }
 
-export const megabytes = (bytes) => `${(bytes / 1048576).toFixed(bytes < 10485760 ? 1 : 0)} MB`;
+/** "340 kB", "4.2 MB", "20 MB". */
+export function weight(bytes) {
+  if (bytes < 1048576) return `${Math.ceil(bytes / 1024)} kB`;
+  return `${(bytes / 1048576).toFixed(bytes < 10485760 ? 1 : 0)} MB`;
+}

@@ -3,7 +3,7 @@
 export const STAGES = { base_gen: "Base", spatial_upscale: "Spatial upscaler", temporal_upscale: "Temporal upscaler" };
 
 const AGAIN = "You can try it again as it is.";
-const OURS = "This is our mistake; trying again will not help until it is mended. Please tell support the number below.";
+const OURS = "This is a mistake on our side. If it happens again, tell support the number below.";
 const ADVICE = {
   invalid_input: "Change what is named here, and try again.",
   input_unreachable: "The image or video could not be fetched. Choose the file again.",
@@ -17,7 +17,7 @@ const ADVICE = {
   bad_output: "The video did not pass our check. Another seed often helps.",
   rate_limited: "Wait a moment, and try again.",
   too_many_in_flight: "Wait until one of your videos is done, or cancel one.",
-  unauthorized: "Enter a valid key.",
+  unauthorized: "Sign in again, or enter a valid key.",
   offline: "Look at your connection; this page goes on by itself when it is back.",
   upload_failed: "Choose the file again.",
 };

@@ -1,12 +1,17 @@
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from playwright.async_api import BrowserContext, async_playwright
 from playwright.sync_api import Browser, sync_playwright
 
 from local.layout import Options
-from tests.browser.studio import FLAGS, MANY, Studio, needed, studio_in
+from orchestrator.queue import queue_migrations
+from orchestrator.store.migrations import migrate, own_migrations
+from shared.artifacts import S3Settings
+from tests.browser.studio import FLAGS, MANY, SOON, Studio, needed, studio_in
 from tests.fixtures_cloud import RunningCloud, running_cloud
+from tests.integration.orchestrator.cloud import Cloud, cloud_over
 
 
 @pytest.fixture(scope="module")
@@ -35,3 +40,26 @@ def browser(cloud: RunningCloud) -> Iterator[Browser]:
 def studio(browser: Browser, cloud: RunningCloud) -> Iterator[Studio]:
     with studio_in(browser, cloud) as opened:
         yield opened.open()
+
+
+@pytest.fixture
+async def orchestrator(database_url: str, s3_settings: S3Settings) -> AsyncIterator[Cloud]:
+    """An orchestrator alone, over a RunPod that does nothing until a test says so: for what needs no rendering."""
+    await migrate(database_url, queue_migrations, own_migrations)
+    async with cloud_over(database_url, s3_settings) as started:
+        started.runpod.worker = None
+        yield started
+
+
+@pytest.fixture
+async def profile() -> AsyncIterator[BrowserContext]:
+    """A browser of one test, in its loop."""
+    path = needed(shutil.which("chromium"), "chromium")
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        try:
+            context = await launched.new_context(viewport={"width": 1440, "height": 900})
+            context.set_default_timeout(SOON)
+            yield context
+        finally:
+            await launched.close()

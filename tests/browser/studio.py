@@ -46,12 +46,19 @@ def needed(found: str | None, what: str) -> str:
     return str(found)
 
 
+def with_node() -> dict[str, str]:
+    """An environment in which node and npm are on PATH."""
+    found = {**os.environ, "PATH": f"{Path('.venv/bin').absolute()}:{os.environ['PATH']}"}
+    missing = subprocess.run(["bash", "scripts/ensure_node.sh"], env=found, timeout=180, check=False).returncode
+    needed(None if missing else "node", "node")
+    return found
+
+
 def node_tool(name: str) -> Path:
     """What the lock of `scripts/studio` names, installed on first use."""
     found = TOOLS / "node_modules" / name
     if not found.exists():
-        npm = needed(shutil.which("npm"), "npm")
-        subprocess.run([npm, "ci", "--ignore-scripts", "--no-audit"], cwd=TOOLS, check=True, timeout=180)
+        subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=TOOLS, env=with_node(), check=True, timeout=180)
     return found
 
 

@@ -120,7 +120,7 @@ def test_a_failure_says_what_to_do_and_that_the_credits_came_back(studio: Studio
         card = studio.generate("a city in the rain")
         expect(card.get_by_text("Failed", exact=True)).to_be_visible()
     expect(card).to_contain_text("All 45 credits came back.")
-    expect(card).to_contain_text("This is our mistake")
+    expect(card).to_contain_text("This is a mistake on our side")
     expect(card).to_contain_text("internal")
     studio.shoot("failed")
     studio.page.reload()

@@ -6,7 +6,7 @@ export const formStyles = css`
   .form {
     display: grid;
     gap: 1.35rem;
-    padding: clamp(1rem, 2vw, 1.75rem);
+    padding: var(--inner) var(--inner) 0;
     border: 1px solid var(--line);
     border-radius: var(--radius);
     background: var(--surface);
@@ -182,14 +182,14 @@ export const formStyles = css`
   .house {
     fill: light-dark(#354667, #c9d3ee);
   }
-  .path,
-  .corners {
+  .sign {
     fill: none;
     stroke: light-dark(#1d1e24, #ffffff);
     stroke-width: 1.6;
     stroke-linecap: round;
+    stroke-linejoin: round;
   }
-  .path {
+  .none .sign {
     stroke-dasharray: 3 3;
   }
   .scene {
@@ -349,8 +349,8 @@ export const formStyles = css`
     z-index: 1;
     display: grid;
     gap: 0.6rem;
-    margin: -0.5rem calc(-1 * clamp(1rem, 2vw, 1.75rem)) calc(-1 * clamp(1rem, 2vw, 1.75rem));
-    padding: 0.9rem clamp(1rem, 2vw, 1.75rem);
+    margin: -0.5rem calc(-1 * var(--inner)) 0;
+    padding: 0.9rem var(--inner);
     border-top: 1px solid var(--line);
     border-radius: 0 0 var(--radius) var(--radius);
     background: var(--surface);

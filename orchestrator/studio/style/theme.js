@@ -19,10 +19,11 @@ export const theme = css`
     --bad: light-dark(#a8251f, #ffa79f);
     --bad-tint: light-dark(#fcefee, #3a2022);
     --radius: 12px;
+    --inner: clamp(1rem, 2vw, 1.75rem);
     --pad: clamp(1rem, 2.5vw, 3rem);
     display: block;
     box-sizing: border-box;
-    max-width: 2400px;
+    max-width: 3200px;
     margin-inline: auto;
     padding: var(--pad);
     background: var(--page);

@@ -25,6 +25,11 @@ def test_every_module_that_is_imported_is_served() -> None:
         assert [each for each in named if each not in ASSETS] == []
 
 
+def test_the_page_names_every_module_so_that_they_come_at_once() -> None:
+    named = re.findall(r'(?:modulepreload" href|module" src)="studio/([^"]+)"', ASSETS["index.html"].body.decode())
+    assert sorted(named) == sorted(name for name in ASSETS if name.endswith(".js"))
+
+
 async def test_the_page_needs_no_key_and_runs_nothing_but_its_own(cloud: Cloud) -> None:
     async with httpx.AsyncClient(base_url=cloud.url, trust_env=False) as stranger:
         answer = await stranger.get("/studio")

@@ -1,0 +1,216 @@
+"""What the page asks for, in a real browser, from an orchestrator whose RunPod renders nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+from playwright.async_api import BrowserContext, Page, expect
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from local.picture import lighthouse
+from shared.contracts.request import GenerationRequest
+from shared.contracts.vocabulary import ControlType
+from tests.integration.orchestrator.cloud import KEY, Cloud
+from tests.integration.orchestrator.scripted_runpod import serving
+
+WALK = Path(__file__).with_name("walk.js").read_text()
+
+
+@pytest.fixture
+async def page(profile: BrowserContext, orchestrator: Cloud) -> AsyncIterator[Page]:
+    opened = await profile.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    await opened.goto(f"{orchestrator.url}/studio")
+    await opened.get_by_label("API key").fill(KEY)
+    await opened.get_by_role("button", name="Open the studio").click()
+    await expect(opened.get_by_label("Prompt", exact=True)).to_be_visible()
+    yield opened
+    assert errors == []
+
+
+async def generated(page: Page, prompt: str) -> dict[str, Any]:
+    """Press the button; the body that was sent."""
+    await page.get_by_label("Prompt", exact=True).fill(prompt)
+    await expect(page.get_by_role("button", name="Generate")).to_be_enabled()
+    async with page.expect_request(lambda asked: asked.method == "POST" and asked.url.endswith("/generations")) as sent:
+        await page.get_by_role("button", name="Generate").click()
+    await expect(page.get_by_role("article", name=prompt)).to_be_visible()
+    body = (await sent.value).post_data_json
+    assert isinstance(body, dict)
+    return body
+
+
+async def test_whatever_is_chosen_the_request_is_legal(page: Page) -> None:
+    bodies = [body for seed in (1, 2, 3) for body in await page.evaluate(WALK, [seed, KEY])]
+    assert {each["control"]["type"] for each in bodies if "control" in each} == set(ControlType)
+    for body in bodies:
+        GenerationRequest.model_validate(body, context={"allow_draft": True})
+
+
+async def test_a_control_by_a_reference_video_or_by_the_image_itself(page: Page, tmp_path: Path) -> None:
+    clip = tmp_path / "walk.mp4"
+    source = ("-f", "lavfi", "-i", "testsrc=size=320x180:rate=24:duration=1", "-pix_fmt", "yuv420p")
+    made = await asyncio.create_subprocess_exec("ffmpeg", "-v", "error", *source, str(clip))
+    assert await made.wait() == 0
+    await page.get_by_text("Advanced", exact=True).click()
+    control = page.get_by_role("group", name="Control", exact=True)
+    await control.get_by_role("radio", name="Pose").check()
+    await page.get_by_label("Choose a reference video").set_input_files(clip)
+    await page.get_by_role("switch", name="Already a map").check()
+    body = await generated(page, "a walk by a video")
+    assert body["control"].keys() == {"type", "upload_id", "preprocessed", "strength"}
+    assert (body["control"]["type"], body["control"]["preprocessed"]) == ("pose", True)
+
+    await page.get_by_label("Choose an image").set_input_files(
+        {"name": "picture.png", "mimeType": "image/png", "buffer": lighthouse()}
+    )
+    await page.get_by_role("radio", name="The image itself").check()
+    body = await generated(page, "a walk by a picture")
+    assert (body["control"]["source"], "upload_id" in body["control"]) == ("image", False)
+    await page.get_by_role("button", name="Remove the image").click()
+    await expect(page.get_by_role("radio", name="A video")).to_be_checked()
+
+
+DROP = """([name, type, bytes]) => {
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([new Uint8Array(bytes)], name, { type }));
+  const target = document.querySelector("ltx2-studio").shadowRoot.querySelector(".form");
+  target.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true, composed: true }));
+}"""
+
+
+def square() -> bytes:
+    held = BytesIO()
+    Image.new("RGB", (400, 400), "teal").save(held, "PNG")
+    return held.getvalue()
+
+
+async def test_a_dropped_image_is_shown_as_it_will_be_cut(page: Page) -> None:
+    await page.evaluate(DROP, ["square.png", "image/png", list(square())])
+    await expect(page.get_by_role("img", name="Preview of square.png")).to_be_visible()
+    await expect(page.get_by_text("what is dimmed above and below is left out")).to_be_visible()
+    assert "upload_id" in await generated(page, "from a drop")
+
+
+async def test_a_file_that_will_be_refused_is_not_sent(page: Page) -> None:
+    sent: list[str] = []
+    page.on("request", lambda asked: sent.append(asked.url) if "uploads" in asked.url else None)
+    await page.evaluate(DROP, ["moving.gif", "image/gif", [71, 73, 70]])
+    await expect(page.get_by_text("This is no image that can be used")).to_contain_text("png")
+    assert sent == []
+    await page.evaluate(DROP, ["broken.png", "image/png", [1, 2, 3]])
+    await expect(page.get_by_text("This image cannot be read; it may be damaged.")).to_be_visible()
+
+
+async def test_history_goes_back_page_by_page(page: Page, orchestrator: Cloud) -> None:
+    for number in range(3):
+        tasks = [{"prompt": f"video {number}.{index}"} for index in range(5)]
+        (await orchestrator.http.post("/api/generations", json={"tasks": tasks})).raise_for_status()
+    await page.reload()
+    cards = page.get_by_role("article")
+    await expect(cards).to_have_count(12)
+    await page.get_by_role("button", name="Show older ones").click()
+    await expect(cards).to_have_count(15)
+    await expect(page.get_by_role("button", name="Show older ones")).to_be_hidden()
+    await expect(cards.first).to_contain_text("A video made elsewhere")
+
+
+async def test_settings_of_a_video_go_back_into_the_form(page: Page) -> None:
+    await page.get_by_role("radio", name="Pro").check()
+    await page.get_by_role("radio", name="Jib up").check()
+    await page.get_by_role("switch", name="Detailer").check()
+    await generated(page, "a mill")
+    card = page.get_by_role("article", name="a mill")
+    await card.get_by_role("button", name="Cancel").click()
+    await page.get_by_role("radio", name="Fast").check()
+    await page.get_by_role("radio", name="Static").check()
+    await page.get_by_label("Prompt", exact=True).fill("")
+    await card.get_by_role("button", name="Into the form").click()
+    for chosen in (page.get_by_role("radio", name="Pro"), page.get_by_role("radio", name="Jib up")):
+        await expect(chosen).to_be_checked()
+    await expect(page.get_by_role("switch", name="Detailer")).to_be_checked()
+    await expect(page.get_by_label("Prompt", exact=True)).to_have_value("a mill")
+    await page.reload()
+    await expect(page.get_by_label("Prompt", exact=True)).to_have_value("a mill")
+
+
+async def test_the_model_stands_in_mivos_order(page: Page) -> None:
+    options = page.get_by_label("Model", exact=True).locator("option")
+    assert await options.all_inner_texts() == ["Seedance 1.5 Pro (not available here)", "LTX-2"]
+    await expect(options.first).to_be_disabled()
+
+
+async def test_nothing_moves_for_those_who_want_it_so(page: Page) -> None:
+    moving = """() => document.querySelector("ltx2-studio").shadowRoot.getAnimations({ subtree: true }).length"""
+    await page.emulate_media(reduced_motion="no-preference")
+    assert await page.evaluate(moving) > 0
+    await page.emulate_media(reduced_motion="reduce")
+    assert await page.evaluate(moving) == 0
+
+
+SESSION = "user-7"
+KEPT = ("content-type", "idempotency-key")
+
+
+def mivo(orchestrator: Cloud, client: httpx.AsyncClient, seen: list[Request]) -> Starlette:
+    """Mivo's backend as far as the element needs one: a page, and the API for whoever has the cookie."""
+
+    async def shown(_: Request) -> Response:
+        page = HTMLResponse(
+            f'<!doctype html><html lang="en"><title>Mivo</title><main><h1>Mivo</h1>'
+            f'<script type="module" src="{orchestrator.url}/studio/element.js"></script>'
+            f'<ltx2-studio base-url="/" theme="dark" models="Veo 3, Seedance 1.5 Pro, Kling 2.6"></ltx2-studio></main>'
+        )
+        page.set_cookie("session", SESSION, httponly=True, samesite="strict")
+        return page
+
+    async def passed_on(request: Request) -> Response:
+        seen.append(request)
+        if request.cookies.get("session") != SESSION:
+            return Response(status_code=401)
+        kept = {name: request.headers[name] for name in KEPT if name in request.headers}
+        answer = await client.request(
+            request.method,
+            request.url.path,
+            params=request.query_params,
+            content=await request.body(),
+            headers={**kept, "Authorization": f"Bearer {KEY}"},
+        )
+        return Response(answer.content, answer.status_code, media_type=answer.headers.get("content-type"))
+
+    methods = ["GET", "POST", "DELETE"]
+    return Starlette(routes=[Route("/", shown), Route("/api/{rest:path}", passed_on, methods=methods)])
+
+
+async def test_embedded_it_has_a_cookie_and_never_a_key(profile: BrowserContext, orchestrator: Cloud) -> None:
+    seen: list[Request] = []
+    async with (
+        httpx.AsyncClient(base_url=orchestrator.url, trust_env=False, timeout=30) as client,
+        serving(mivo(orchestrator, client, seen)) as url,
+    ):
+        page = await profile.new_page()
+        await page.goto(url)
+        options = page.get_by_label("Model", exact=True).locator("option")
+        await expect(options).to_have_count(4)
+        assert (await options.all_inner_texts())[1:3] == ["Seedance 1.5 Pro (not available here)", "LTX-2"]
+        await page.get_by_label("Choose an image").set_input_files(
+            {"name": "picture.png", "mimeType": "image/png", "buffer": lighthouse()}
+        )
+        await generated(page, "made at Mivo")
+        await page.get_by_role("article", name="made at Mivo").get_by_role("button", name="Cancel").click()
+        await expect(page.get_by_text("All 30 credits came back.")).to_be_visible()
+        assert await page.locator(".studio").evaluate("studio => getComputedStyle(studio).colorScheme") == "dark"
+        assert seen
+        assert not [each for each in seen if "authorization" in each.headers]
+        await expect(page.get_by_role("button", name="Forget the key")).to_have_count(0)
+        await page.close()
