@@ -1,7 +1,6 @@
 """The studio as a user has it before them: one browser tab on the page of a local cloud."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
