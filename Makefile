@@ -43,6 +43,9 @@ browser: setup ## the studio page in Chromium, against the whole local cloud; pi
 client: setup ## the TypeScript client: install, generate, compile, test (clients/typescript)
 	for s in generate build test; do bash scripts/client.sh $$s || exit 1; done
 
+backend: setup ## the Express example in front of the cloud that `make up` runs
+	bash scripts/client.sh backend
+
 chaos: setup ## kill and break everything under load (ARGS="--generations 200 --kills 60 --seed 7 --write" for the long form)
 	$(PY) -m tests.chaos.run $(ARGS)
 
@@ -86,4 +89,4 @@ docs: setup ## write the generated pages
 clean: ## remove what the tasks made
 	rm -rf out .local $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup demo up test unit e2e browser client chaos check comfyui gpu-check audit format lock gallery studio-vendor docs clean
+.PHONY: help setup demo up test unit e2e browser client backend chaos check comfyui gpu-check audit format lock gallery studio-vendor docs clean

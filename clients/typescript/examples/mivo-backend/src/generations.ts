@@ -39,6 +39,14 @@ export function generations(client: Ltx2Client, webhookUrl: string): Router {
   router.post("/generations", create);
   router.post("/generations/studio/ai-video", create);
 
+  router.get("/generations", async (request, response) => {
+    const asked = Object.entries({ limit: request.query["limit"], before: request.query["before"] });
+    const page = await client.list(Object.fromEntries(asked.filter(([, value]) => value !== undefined)));
+    // The orchestrator knows one key, not its users; a backend with a table of its own lists from that.
+    const own = page.generations.filter(({ metadata }) => metadata?.["user"] === userOf(response));
+    response.json({ generations: own, next: page.next });
+  });
+
   router.get("/generations/:id", async (request, response) => {
     response.json(await owned(request, response));
   });

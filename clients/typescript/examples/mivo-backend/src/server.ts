@@ -24,6 +24,7 @@ function fromLocalCloud(file: string): Settings {
 }
 
 const port = Number(process.env["PORT"] ?? 3000);
+const host = process.env["HOST"] ?? "127.0.0.1";
 const publicUrl = process.env["PUBLIC_URL"] ?? `http://127.0.0.1:${port}`;
 const [flag, file] = process.argv.slice(2);
 const { baseUrl, apiKey, webhookSecrets } = flag === "--local" && file ? fromLocalCloud(file) : fromEnvironment();
@@ -33,7 +34,10 @@ const app = createApp({
   webhookSecrets,
   webhookUrl: `${publicUrl}/webhooks/ltx2`,
 });
-const server = app.listen(port, () => console.log(`http://127.0.0.1:${port}, in front of ${baseUrl}`));
+const server = app.listen(port, host, (error?: Error) => {
+  if (error) throw error; // e.g. the port is taken: choose another PORT
+  console.log(`http://127.0.0.1:${port}, in front of ${baseUrl}`);
+});
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
     server.close();

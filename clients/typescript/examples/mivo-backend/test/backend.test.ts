@@ -50,6 +50,15 @@ test("another user's generation is the same as none, to see, to cancel and to fo
   assert.ok(seen.every(({ method }) => method === "GET"));
 });
 
+test("a list shows the user's own generations", async () => {
+  const theirs = { ...generation, id: "g2", metadata: { user: "bob" } };
+  const { url, seen } = await orchestrator((response) => json(response, 200, { generations: [generation, theirs], next: 5 }));
+  const { ask } = await backend(url, KEY);
+  const page = await (await ask("GET", "/api/generations?limit=2&before=9")).json();
+  assert.deepEqual(page, { generations: [generation], next: 5 });
+  assert.equal(seen[0]?.url, "/api/generations?limit=2&before=9");
+});
+
 test("what the orchestrator refuses, the page is told; what is the backend's own fault, it is not", async () => {
   const errors = [{ field: "duration", message: "no", nearest: "10" }];
   let status = 422;
