@@ -3,8 +3,9 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
-# Tests mostly wait. A file stays on one worker, which starts its own cloud, Postgres and S3; WORKERS=0 is one process.
-WORKERS ?= 2
+# Tests wait as much as they compute: three for two cores. A file stays on one worker, which starts its own cloud,
+# Postgres and S3; WORKERS=0 is one process. In the order of the folders the long files come first, the unit tests last.
+WORKERS ?= 3
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)
 
@@ -13,12 +14,15 @@ export PYTHONPATH := $(CURDIR)
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(VENV)/.stamp ## create .venv from the hashed lock, and see that ffmpeg and chromium are there
-$(VENV)/.stamp: requirements/dev.lock scripts/ensure_ffmpeg.sh scripts/ensure_chromium.sh
+setup: $(VENV)/.stamp ## create .venv from the hashed lock, and see that ffmpeg is there
+$(VENV)/.stamp: requirements/dev.lock scripts/ensure_ffmpeg.sh
 	test -x $(PY) || python3 -m venv $(VENV)
 	$(PY) -m pip install --quiet --require-hashes --no-deps -r requirements/bootstrap.lock
 	$(BIN)/uv pip sync --quiet --require-hashes --python $(PY) requirements/dev.lock
 	bash scripts/ensure_ffmpeg.sh
+	touch $@
+
+$(VENV)/.chromium: $(VENV)/.stamp scripts/ensure_chromium.sh
 	bash scripts/ensure_chromium.sh
 	touch $@
 
@@ -28,8 +32,8 @@ demo: setup ## start the local cloud and make two videos into out/
 up: setup ## start the local cloud and keep it running (ARGS="--base-gen 2")
 	$(PY) -m local.up $(ARGS)
 
-test: setup ## all tests that need no GPU (`make comfyui` is for a real ComfyUI)
-	env -u COMFYUI_URL -u COMFYUI_DIR $(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+test: setup $(VENV)/.chromium ## all tests that need no GPU (`make comfyui` is for a real ComfyUI)
+	env -u COMFYUI_URL -u COMFYUI_DIR $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 unit: setup ## the quick tests only
 	$(PY) -m pytest tests/unit $(ARGS)
@@ -37,7 +41,7 @@ unit: setup ## the quick tests only
 e2e: setup ## the whole local cloud, all toggles
 	$(PY) -m pytest tests/e2e $(ARGS)
 
-browser: setup ## the studio page in Chromium, against the whole local cloud; pictures of it go into out/
+browser: setup $(VENV)/.chromium ## the studio page in Chromium, against the whole local cloud; pictures of it go into out/
 	$(PY) -m pytest tests/browser $(ARGS)
 
 client: setup ## the TypeScript client: install, generate, compile, test (clients/typescript)

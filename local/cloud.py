@@ -119,8 +119,10 @@ class Cloud:
             webhook_secret=layout.keys.webhook,
         )
         path = self.options.state / FACTS
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(self.facts.__dict__, indent=2))
+        partial = path.with_suffix(".part")  # whoever waits for the file finds it whole
+        partial.touch(mode=0o600)
+        partial.write_text(json.dumps(self.facts.__dict__, indent=2))
+        partial.replace(path)
 
     def _postgres(self) -> Service:
         folder = (self.options.state / "postgres").resolve()

@@ -31,33 +31,46 @@ def artifact(role: str = "x", shape: tuple[int, ...] | None = None) -> Artifact:
     return Artifact(key=f"inputs/{role}", sha256="a" * 64, bytes=1, media_type="application/octet-stream", shape=shape)
 
 
+def _controls(*sources: dict[str, Any]) -> st.SearchStrategy[dict[str, Any] | None]:
+    return st.none() | st.builds(
+        lambda kind, ready, strength, source: {"type": kind, "preprocessed": ready, "strength": strength, **source},
+        st.sampled_from(ControlType),
+        st.booleans(),
+        st.floats(0, 1),
+        st.sampled_from(sources),
+    )
+
+
+# Made once: hypothesis looks through every strategy that it has not seen before, which costs as much as the drawing.
+IMAGES: st.SearchStrategy[dict[str, Any]] = st.sampled_from([{}, {"upload_id": UPLOAD}])
+CONTROLS = {
+    False: _controls({"upload_id": UPLOAD}),
+    True: _controls({"upload_id": UPLOAD}, {"source": "image"}),
+}
+CAMERAS = {True: st.sampled_from([Camera.STATIC, Camera.NONE]), False: st.sampled_from(Camera)}
+DURATIONS = {size: st.sampled_from(geometry.durations(size)) for size in Resolution}
+STEPS = {Quality.PRO: st.integers(20, 40) | st.none(), Quality.FAST: st.none()}
+RESOLUTIONS, QUALITIES, PRECISIONS = st.sampled_from(Resolution), st.sampled_from(Quality), st.sampled_from(Precision)
+TOGGLES = st.fixed_dictionaries(
+    dict.fromkeys(("spatial_upscale", "temporal_upscale", "detailer"), st.booleans()),
+)
+
+
 @st.composite
 def requests(draw: st.DrawFn) -> GenerationRequest:
     """Any request that the API takes, drafts too."""
-    resolution, quality = draw(st.sampled_from(Resolution)), draw(st.sampled_from(Quality))
-    image: dict[str, Any] = draw(st.sampled_from([{}, {"upload_id": UPLOAD}]))
-    sources: list[dict[str, Any]] = [{"upload_id": UPLOAD}, *([{"source": "image"}] if image else [])]
-    control = draw(
-        st.none()
-        | st.builds(
-            lambda kind, ready, strength, source: {"type": kind, "preprocessed": ready, "strength": strength, **source},
-            st.sampled_from(ControlType),
-            st.booleans(),
-            st.floats(0, 1),
-            st.sampled_from(sources),
-        )
-    )
-    cameras = [Camera.STATIC, Camera.NONE] if control else list(Camera)
+    resolution, quality, image = draw(RESOLUTIONS), draw(QUALITIES), draw(IMAGES)
+    control = draw(CONTROLS[bool(image)])
     body = {
         "prompt": draw(PROMPTS),
         "quality": quality,
         "resolution": resolution,
-        "duration": draw(st.sampled_from(geometry.durations(resolution))),
-        "camera": draw(st.sampled_from(cameras)),
-        "precision": draw(st.sampled_from(Precision)),
-        "steps": draw(st.integers(20, 40) | st.none()) if quality is Quality.PRO else None,
+        "duration": draw(DURATIONS[resolution]),
+        "camera": draw(CAMERAS[control is not None]),
+        "precision": draw(PRECISIONS),
+        "steps": draw(STEPS[quality]),
         "control": control,
-        **{toggle: draw(st.booleans()) for toggle in ("spatial_upscale", "temporal_upscale", "detailer")},
+        **draw(TOGGLES),
         **image,
     }
     return GenerationRequest.model_validate(body, context={"allow_draft": True})

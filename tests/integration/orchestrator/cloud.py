@@ -117,7 +117,7 @@ class Cloud:
 async def eventually(check: Callable[[], Awaitable[Any]], seconds: float = PATIENCE) -> Any:
     """The first truthy answer of `check`; fails after `seconds`."""
     waiting = AsyncRetrying(
-        stop=stop_after_delay(seconds), wait=wait_fixed(0.02), retry=retry_if_result(lambda found: not found)
+        stop=stop_after_delay(seconds), wait=wait_fixed(0.05), retry=retry_if_result(lambda found: not found)
     )
 
     async def asked() -> Any:
