@@ -57,8 +57,9 @@ function body(item, act, busy) {
 /** The quick clip of the base stage, while the upscaling runs. */
 function looked({ early_look: look }) {
   if (!look?.url) return html`<div class="stage waiting" aria-hidden="true"><i></i><i></i><i></i></div>`;
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   return html`<figure class="look">
-    <video class="stage" .muted=${live(true)} autoplay loop playsinline src=${look.url} aria-label="Early look"></video>
+    <video class="stage" controls .muted=${live(true)} ?autoplay=${!still} loop playsinline src=${look.url} aria-label="Early look"></video>
     <figcaption>Early look, before the upscaling</figcaption>
   </figure>`;
 }

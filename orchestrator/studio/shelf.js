@@ -13,6 +13,7 @@ import { STAGES } from "./words.js";
 const PAGE = 12;
 const FOLLOWED = 2;
 const LOOK_SECONDS = 5;
+const LOOKED_AT = 4; // of those that nobody follows, each time
 const FINAL = ["succeeded", "failed", "canceled"];
 
 export const ended = (item) => FINAL.includes(item.state);
@@ -49,10 +50,15 @@ export class Shelf {
 
   /** The newest page, or the one after what is shown. Tries until it is there or the shelf closes. */
   load(before = null) {
-    this.loading ??= this.fetch(before).catch((trouble) => this.failed(trouble)).finally(() => {
-      this.loading = null;
-    });
-    return this.loading;
+    if (this.loading && !before) return this.loading;
+    const mine = Promise.resolve(this.loading)
+      .then(() => this.fetch(before))
+      .catch((trouble) => this.failed(trouble))
+      .finally(() => {
+        if (this.loading === mine) this.loading = null;
+      });
+    this.loading = mine;
+    return mine;
   }
 
   async fetch(before) {
@@ -101,10 +107,12 @@ export class Shelf {
     const known = this.find(detail.id);
     const live = known?.live ?? {};
     const item = { request: requestOf(detail.id), ...known, ...detail, live };
-    if (known?.result?.sha256 && known.result.sha256 === detail.result?.sha256 && !live.renewing) {
-      item.result = known.result; // the same video under another signature would begin anew
+    for (const clip of ["result", "early_look"]) {
+      const kept = known?.[clip]?.sha256 === detail[clip]?.sha256 && !live.renewing;
+      if (known?.[clip] && kept) item[clip] = known[clip]; // the same video under another signature would begin anew
     }
     live.renewing = false;
+    live.asked = Date.now();
     live.seq = Math.max(live.seq ?? 0, detail.last_seq ?? 0);
     if (known && !ended(known) && ended(item)) this.said(endingOf(item));
     this.items = [...this.items.filter(({ id }) => id !== detail.id), item].sort((a, b) =>
@@ -142,6 +150,11 @@ export class Shelf {
   hear(id, event) {
     const item = this.find(id);
     if (!item) return;
+    if (event.type === "early_look") {
+      item.live.seq = event.seq;
+      this.refresh(id); // which brings its presigned URL
+      return;
+    }
     Object.assign(item.live, event, event.remaining_seconds === undefined ? {} : { remaining_at: Date.now() });
     item.fraction = event.fraction ?? item.fraction;
     if (item.state === "queued" && event.type === "stage.running") item.state = "running";
@@ -155,7 +168,8 @@ export class Shelf {
       await pause(LOOK_SECONDS * 1000 * (0.75 + Math.random() / 2), this.closing.signal);
       if (document.hidden) continue;
       const stale = this.items.filter((each) => !each.gone && !this.following.has(each.id) && (!ended(each) || !each.plan));
-      for (const { id } of stale) await this.refresh(id);
+      stale.sort((a, b) => (a.live.asked ?? 0) - (b.live.asked ?? 0));
+      for (const { id } of stale.slice(0, LOOKED_AT)) await this.refresh(id);
       if (!this.api.answered && !stale.length) await this.load(); // until somebody answers
     }
   }

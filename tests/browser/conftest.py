@@ -1,17 +1,24 @@
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
+import pytest_asyncio
+from playwright.async_api import Browser as AsyncBrowser
 from playwright.async_api import BrowserContext, async_playwright
-from playwright.sync_api import Browser, sync_playwright
+from playwright.async_api import expect as expect_soon
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from local.layout import Options
 from orchestrator.queue import queue_migrations
 from orchestrator.store.migrations import migrate, own_migrations
-from shared.artifacts import S3Settings
+from shared.artifacts import S3Settings, setup
 from tests.browser.studio import FLAGS, MANY, SOON, Studio, needed, studio_in
 from tests.fixtures_cloud import RunningCloud, running_cloud
+from tests.fixtures_s3 import fresh_bucket
 from tests.integration.orchestrator.cloud import Cloud, cloud_over
+
+for each in (expect, expect_soon):
+    each.set_options(timeout=SOON)  # five seconds are little for a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -42,24 +49,36 @@ def studio(browser: Browser, cloud: RunningCloud) -> Iterator[Studio]:
         yield opened.open()
 
 
-@pytest.fixture
-async def orchestrator(database_url: str, s3_settings: S3Settings) -> AsyncIterator[Cloud]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def orchestrator(new_database: Callable[[], str], seaweed_settings: S3Settings) -> AsyncIterator[Cloud]:
     """An orchestrator alone, over a RunPod that does nothing until a test says so: for what needs no rendering."""
+    database_url = new_database()
     await migrate(database_url, queue_migrations, own_migrations)
-    async with cloud_over(database_url, s3_settings) as started:
-        started.runpod.worker = None
-        yield started
+    with fresh_bucket(seaweed_settings) as bucket:
+        setup(bucket)
+        async with cloud_over(database_url, bucket) as started:
+            started.runpod.worker = None
+            yield started
 
 
-@pytest.fixture
-async def profile() -> AsyncIterator[BrowserContext]:
-    """A browser of one test, in its loop."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium() -> AsyncIterator[AsyncBrowser]:
+    """A browser in the loop of its tests."""
     path = needed(shutil.which("chromium"), "chromium")
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         try:
-            context = await launched.new_context(viewport={"width": 1440, "height": 900})
-            context.set_default_timeout(SOON)
-            yield context
+            yield launched
         finally:
             await launched.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def profile(chromium: AsyncBrowser) -> AsyncIterator[BrowserContext]:
+    """Cookies, storage and tabs of one test."""
+    context = await chromium.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(SOON)
+    try:
+        yield context
+    finally:
+        await context.close()

@@ -89,6 +89,13 @@ def test_the_price_is_the_tables_for_every_choice(studio: Studio) -> None:
         expect(studio.price).to_have_text(f"{price['credits']} credits")
 
 
+WATCHED = """price => {
+  globalThis.shownPrices = [];
+  const all = { childList: true, characterData: true, subtree: true };
+  new MutationObserver(() => shownPrices.push(price.textContent)).observe(price, all);
+}"""
+
+
 def test_a_late_price_never_replaces_a_newer_one(studio: Studio) -> None:
     held: list[Route] = []
 
@@ -96,14 +103,16 @@ def test_a_late_price_never_replaces_a_newer_one(studio: Studio) -> None:
         held.append(route) if not held else route.continue_()
 
     expect(studio.price).to_have_text("30 credits")
+    studio.price.evaluate(WATCHED)
     studio.page.route("**/api/quotes", hold)
     with studio.page.expect_request("**/api/quotes"):
         studio.choose("Quality", "Pro")
     studio.choose("Resolution", "1080p")
     expect(studio.price).to_have_text("60 credits")
-    held[0].fulfill(json={"quotes": [{"credits": 1, "estimated_seconds": 1}], "credits": 1})
+    held[0].fulfill(json={"quotes": [{"credits": 7, "estimated_seconds": 1}], "credits": 7})
     studio.choose("Duration", "20 s")
     expect(studio.price).to_have_text("120 credits")
+    assert "7 credits" not in studio.page.evaluate("shownPrices")
 
 
 def test_cancel_gives_the_credits_back(studio: Studio) -> None:

@@ -366,8 +366,8 @@ export const formStyles = css`
     font-size: 1.25em;
     font-variant-numeric: tabular-nums;
   }
-  .price[aria-busy="true"] {
-    opacity: 0.6;
+  .price[aria-busy="true"] b {
+    color: var(--muted);
   }
   .form :is(input, textarea, select, summary) {
     scroll-margin-block: 1rem 11rem; /* what is focused is not hidden behind the price */
