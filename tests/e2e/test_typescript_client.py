@@ -2,14 +2,18 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Page, Route, async_playwright
 
 from local.picture import lighthouse
+from tests.browser.studio import FLAGS, needed
 from tests.fixtures_cloud import RunningCloud
 
 ROOT = Path(__file__).parents[2]
@@ -81,3 +85,64 @@ def test_the_client_and_the_example_against_the_local_cloud(cloud: RunningCloud,
         "LTX2_IMAGE": str(tmp_path / "image.png"),
     }
     passed(script("test:cloud", extra=extra), 7)
+
+
+IN_PAGE = """async ({ key, picture }) => {
+  const { Ltx2Client, verifyWebhook } = await import("/client/index.js");
+  const bytes = Uint8Array.from(atob(picture), (character) => character.charCodeAt(0));
+  const sockets = [];
+  class WebSocket extends globalThis.WebSocket {
+    constructor(...given) { super(...given); sockets.push(given[0]); }
+  }
+  const client = new Ltx2Client({ baseUrl: "", apiKey: key, WebSocket });
+  const told = [];
+  const onProgress = ({ sentBytes, totalBytes }) => told.push(sentBytes / totalBytes);
+  const upload_id = await client.upload(new Blob([bytes], { type: "image/png" }), { onProgress });
+  const wish = { prompt: "a lighthouse", resolution: "draft", duration: 1, spatial_upscale: false, upload_id };
+  const made = await client.create(wish);
+  const events = [];
+  for await (const event of client.follow(made.id)) events.push(event);
+  const headers = { "webhook-id": "a", "webhook-timestamp": "1", "webhook-signature": "v1,aaaa" };
+  const doubted = await verifyWebhook({ secrets: ["whsec_YWFhYQ=="], headers, body: "{}", now: () => 1000 })
+    .then(() => "believed", (error) => error.message);
+  return { seqs: events.map(({ seq }) => seq), last: events.at(-1).type, uploaded: told.at(-1), sockets, doubted };
+}"""
+
+
+async def open_client(page: Page, url: str) -> None:
+    """A page of the orchestrator's own origin, with the client's modules beside it.
+
+    Its document really comes from there: a made-up one belongs to no network, and may not ask for loopback addresses.
+    """
+    modules = ROOT / "clients/typescript/dist/src"
+
+    async def give(route: Route) -> None:
+        await route.fulfill(path=modules / route.request.url.rpartition("/")[2])
+
+    await page.route(f"{url}/client/*", give)
+    await page.goto(f"{url}/healthz")
+
+
+@pytest.mark.timeout(SECONDS)
+async def test_the_client_in_a_browser(cloud: RunningCloud) -> None:
+    """What Node has not: a WebSocket of its own, and an upload by XMLHttpRequest."""
+    assert script("build").returncode == 0
+    facts = cloud.cloud.facts
+    chromium = needed(shutil.which("chromium"), "chromium")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        try:
+            page = await browser.new_page()
+            await open_client(page, facts.api_url)
+            asked: list[str] = []
+            page.on("request", lambda request: asked.append(request.url))
+            given = {"key": facts.api_key, "picture": b64encode(lighthouse()).decode()}
+            found = await page.evaluate(IN_PAGE, given)
+        finally:
+            await browser.close()
+    assert found["seqs"] == list(range(1, len(found["seqs"]) + 1))
+    assert found["last"] == "generation.succeeded"
+    assert found["uploaded"] == 1
+    assert found["sockets"]
+    assert not [url for url in asked if url.endswith("/events")], "no socket opened"
+    assert found["doubted"] == "no signature of the webhook fits"
