@@ -59,7 +59,6 @@ def passed(done: subprocess.CompletedProcess[str], least: int) -> None:
     assert counts["tests"] >= least, done.stdout
 
 
-@pytest.mark.timeout(SECONDS)
 def test_the_types_follow_from_the_document(tmp_path: Path) -> None:
     done = script("generate", str(tmp_path / "api.ts"))
     assert done.returncode == 0, done.stdout
@@ -67,12 +66,10 @@ def test_the_types_follow_from_the_document(tmp_path: Path) -> None:
     assert (tmp_path / "api.ts").read_text() == written, "clients/typescript/src/api.ts is old; run `make docs`"
 
 
-@pytest.mark.timeout(SECONDS)
 def test_the_client_and_the_example_alone() -> None:
     passed(script("test"), 75)
 
 
-@pytest.mark.timeout(SECONDS)
 def test_the_client_and_the_example_against_the_local_cloud(cloud: RunningCloud, tmp_path: Path) -> None:
     built = script("build")
     assert built.returncode == 0, built.stdout
@@ -123,7 +120,6 @@ async def open_client(page: Page, url: str) -> None:
     await page.goto(f"{url}/healthz")
 
 
-@pytest.mark.timeout(SECONDS)
 async def test_the_client_in_a_browser(cloud: RunningCloud) -> None:
     """What Node has not: a WebSocket of its own, and an upload by XMLHttpRequest."""
     assert script("build").returncode == 0

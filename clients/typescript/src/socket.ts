@@ -36,8 +36,7 @@ export function progressSocket(options: SocketOptions): Listen {
       heard.push(what);
       wake();
     };
-    const protocols = ["ltx2.progress", ...(options.apiKey === undefined ? [] : [`bearer.${options.apiKey}`])];
-    const socket = new options.WebSocket(`${options.url}?after=${seq}`, protocols);
+    const socket = open(options, seq);
     let opened = false;
     let silence = new Silence(options.timeoutMs, () => tell(new NeverOpenedError("the socket did not open in time")));
     const stop = () => tell("closed");
@@ -81,4 +80,14 @@ export function progressSocket(options: SocketOptions): Listen {
       socket.close();
     }
   };
+}
+
+/** A key that holds other characters than a subprotocol may, e.g. those of base64, cannot travel this way. */
+function open(options: SocketOptions, seq: number): SocketLike {
+  const protocols = ["ltx2.progress", ...(options.apiKey === undefined ? [] : [`bearer.${options.apiKey}`])];
+  try {
+    return new options.WebSocket(`${options.url}?after=${seq}`, protocols);
+  } catch (error) {
+    throw new NeverOpenedError("the socket cannot be opened", { cause: error });
+  }
 }

@@ -108,6 +108,14 @@ test("where no socket opens, server-sent events are read", async () => {
   ]);
 });
 
+test("a key that cannot be a subprotocol goes in the header of server-sent events", async () => {
+  const server = await sockets(telling(1000, event(1, END)));
+  const apiKey = "key/of+base64=="; // pragma: allowlist secret
+  const events = await all(clientOf(server.url, { ...bySocket, apiKey }).follow("g1"));
+  assert.deepEqual(events.map(({ seq }) => seq), [9]);
+  assert.equal(server.plain[0]?.headers.authorization, `Bearer ${apiKey}`);
+});
+
 test("an AbortSignal closes the socket", async () => {
   let left: () => void;
   const gone = new Promise<void>((resolve) => (left = resolve));
