@@ -228,8 +228,9 @@ export class LtxStudio extends LitElement {
 
   videos(view) {
     const { items, next, loaded } = this.shelf;
-    if (!items.length) return html`<p class="note">${loaded ? "Nothing yet. Your first video will appear here." : "Loading …"}</p>`;
+    const none = loaded ? "Nothing yet. Your first video will appear here." : "Loading …";
     return html`
+      ${items.length ? nothing : html`<p class="note">${none}</p>`}
       <div class="cards">${repeat(items, ({ id }) => id, (item) => generationCard(item, view))}</div>
       ${next ? html`<button type="button" class="more" @click=${() => this.shelf.load(next)}>Show older ones</button>` : nothing}`;
   }

@@ -71,6 +71,7 @@ def test_a_pasted_image_becomes_a_video(studio: Studio) -> None:
     expect(picture).to_be_visible()
     expect(studio.page.get_by_text("Fits 16:9 as it is.").or_(studio.page.get_by_text("Cut to 16:9"))).to_be_visible()
     expect(studio.page.get_by_text("Sending")).to_be_hidden()
+    picture.scroll_into_view_if_needed()
     studio.shoot("image")
     card = studio.generate("the sun sets behind the lighthouse")
     expect(card).to_contain_text("From an image")
