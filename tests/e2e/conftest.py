@@ -7,7 +7,7 @@ from tests.e2e.faulty_cloud import FaultyCloud, faulty_cloud
 from tests.fixtures_cloud import RunningCloud, running_cloud
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
     """Two orchestrators on one database; sampler steps that take long enough to be caught in."""
     options = Options(
@@ -20,7 +20,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyCloud]:
     with faulty_cloud(tmp_path_factory.mktemp("faulty")) as running:
         yield running

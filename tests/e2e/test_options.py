@@ -1,6 +1,5 @@
 """Control and detailer through the whole local cloud, down to the pixels; and what is sold is exact in size."""
 
-import os
 import subprocess
 from itertools import product
 from pathlib import Path
@@ -78,11 +77,10 @@ def test_control_detailer_image_and_both_upscalers_at_once(cloud: RunningCloud, 
 
 SOLD = {"720p": (1280, 720), "1080p": (1920, 1080)}
 EVERY = list(product(SOLD, (10, 15, 20), [True, False], [True, False]))
-SAMPLED = [("720p", 20, True, False)]
-"""In CI; `ALL_SIZES=1` runs all 24, in about eight minutes. 1080p and 48 fps are in test_toggles.py."""
 
 
-@pytest.mark.parametrize("sold", EVERY if os.environ.get("ALL_SIZES") else SAMPLED)
+@pytest.mark.slow  # eight minutes; test_toggles.py has one of 720p with all and one of 1080p in every run
+@pytest.mark.parametrize("sold", EVERY)
 def test_what_is_sold_is_exact(cloud: RunningCloud, tmp_path: Path, sold: tuple[str, int, bool, bool]) -> None:
     """Every combination is proved on paper in tests/unit/worker/test_sold_sizes.py."""
     resolution, duration, spatial, temporal = sold

@@ -9,16 +9,6 @@ import pytest
 from tests.contract.preview.preview_client import Engine
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Slow tests of this folder run only when asked for by `-m slow`."""
-    if "slow" in config.getoption("markexpr", ""):
-        return
-    skip = pytest.mark.skip(reason="slow: run it with -m slow")
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent) and item.get_closest_marker("slow"):
-            item.add_marker(skip)
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
