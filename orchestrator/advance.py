@@ -8,12 +8,13 @@ import random
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import structlog
 
 from orchestrator import news, transitions
-from orchestrator.history import view_of
+from orchestrator.history import looking, view_of
 from orchestrator.metrics import Metrics
 from orchestrator.plan import Plan, make_plan
 from orchestrator.progression import overall, worth_telling
@@ -122,8 +123,23 @@ class Advance:
             run, event = history[-1], CancelAsked()
             step = transitions.step(view_of(generation, run, history), event)
             await self._write(connection, generation, run, event, step)
+            base = looking(generation, history, datetime.now(UTC))
+            if base is not None:
+                await self._queue.defer(
+                    connection, CANCEL, run_id=base.id, stage=base.stage, runpod_id=str(base.runpod_id)
+                )
         self._count(generation, run, event, step)
         return True
+
+    async def show_early_look(self, generation_id: str, look: Artifact) -> None:
+        """Tell followers of the early look, once, while it is early."""
+        async with self._database.transaction() as connection:
+            generation = await generations.lock(connection, generation_id)
+            if generation is None or generation.state.final or generation.early_look is not None:
+                return
+            await generations.set_early_look(connection, generation_id, look)
+            await events.append(connection, generation_id, "early_look", {"early_look": look.model_dump(mode="json")})
+            await self._tell(connection, generation, 0.0, 0.0, turn=True)
 
     async def report(self, run_id: str, progress: StageProgress) -> None:
         """Tell followers how far a live run is, when that is news."""

@@ -42,6 +42,10 @@ class Library:
             log.warning("discarding an unreadable manifest", stage=stage, stage_key=stage_key)
             await asyncio.to_thread(self._store.discard_manifest, stage, stage_key)
 
+    async def early_look(self, stage_key: str) -> Artifact | None:
+        """That of a base run, None where there is none (yet)."""
+        return await asyncio.to_thread(self._store.looks.read, stage_key)
+
     async def keep_input(self, path: Path, *, media_type: str) -> Artifact:
         """Put a user's file under its hash."""
         return await asyncio.to_thread(self._store.upload, path, input_key, media_type=media_type)

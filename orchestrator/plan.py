@@ -164,10 +164,12 @@ def stage_input(
     image: Artifact | None,
     upstream: Manifest | None,
     control_source: Artifact | None = None,
+    early_look: bool = False,
 ) -> StageInput:
     """The input of one stage run: the plan's params, and the artifacts of the stage before it.
 
     `control_source` is the video or still of the request's control; ValidationError when a control lacks it.
+    `early_look` is wanted of the base, unless it makes the video itself.
     """
     if isinstance(step, BaseGenPlan):
         params = step.params.model_dump()
@@ -177,6 +179,7 @@ def stage_input(
             generation_id=generation_id,
             image=image,
             control_source=control_source,
+            early_look=early_look and step.params.ending == "latents",
         )
     if upstream is None:
         raise ValueError(f"{step.stage} needs the manifest of the stage before it")

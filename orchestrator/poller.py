@@ -10,13 +10,15 @@ import structlog
 from pydantic import ValidationError
 
 from orchestrator.advance import Advance
+from orchestrator.history import EARLY_LOOK_SECONDS
 from orchestrator.library import Library
+from orchestrator.progression import next_look
 from orchestrator.runpod_client import Job, JobState, RunPodClient
 from orchestrator.settings import Settings
-from orchestrator.store import Database, StageRun, runs
+from orchestrator.store import Database, StageRun, generations, runs
 from orchestrator.transitions import Event, Failed, Finished, RunState, Started
 from shared.contracts.stage import StageProgress, StageReply
-from shared.contracts.vocabulary import CONTRACT_VERSION
+from shared.contracts.vocabulary import CONTRACT_VERSION, Stage
 from shared.errors import ErrorCode, MivoError, TransientError, family_of, from_wire, to_wire
 
 log = structlog.get_logger()
@@ -29,8 +31,6 @@ ASK_SECONDS = 8.0
 """Most that RunPod, or the storage, is waited for within a look."""
 LEASE_SECONDS = 30.0
 """Longer than a look; the runs of a replica that was killed wait this long."""
-SLOWING = 0.1
-"""A run is asked for again after this share of its age."""
 
 
 class Poller:
@@ -76,9 +76,10 @@ class Poller:
             run = await runs.get(connection, run_id)
         if run is None:
             return 0.0
+        done = run.progress
         try:
             async with asyncio.timeout(LOOK_SECONDS):
-                await self.look(run)
+                done = await self.look(run)
         except (TransientError, TimeoutError) as error:
             bound = {"generation_id": run.generation_id, "stage": run.stage, "attempt": run.attempt}
             log.warning("poll postponed", **bound, reason=str(error))
@@ -89,15 +90,16 @@ class Poller:
                 raise
             log.exception("a look failed at the run's deadline", run_id=run_id)
             await self._advance.on_run(run.id, Failed(from_wire(to_wire(error, stage=run.stage))))
-        return self._pause(run)
+        return self._pause(run, done)
 
-    def _pause(self, run: StageRun) -> float:
+    def _pause(self, run: StageRun, done: float) -> float:
         since = run.started_at or run.submitted_at or run.created_at
         age = (datetime.now(UTC) - since).total_seconds()
-        return min(max(SLOWING * age, self._settings.poll_seconds_min), self._settings.poll_seconds_max)
+        quickest, slowest = self._settings.poll_seconds_min, self._settings.poll_seconds_max
+        return next_look(age, done, quickest=quickest, slowest=slowest)
 
-    async def look(self, run: StageRun) -> None:
-        """Ask about one run, and apply what is learned."""
+    async def look(self, run: StageRun) -> float:
+        """Ask about one run, and apply what is learned; how far it is."""
         event: Event | None = None
         job: Job | None = None
         try:
@@ -112,13 +114,27 @@ class Poller:
             event = await self._ended_by_us(run)
         if event is not None:
             await self._advance.on_run(run.id, event)
-        if job is not None:
-            await self._report(run, job)
-
-    async def _report(self, run: StageRun, job: Job) -> None:
-        progress = _progress(run, job)
+        progress = _progress(run, job) if job is not None else None
         if progress is not None:
             await self._advance.report(run.id, progress)
+        if run.stage is not Stage.BASE_GEN:
+            await self._seek_early_look(run)
+        return max(run.progress, progress.fraction if progress else 0.0)
+
+    async def _seek_early_look(self, run: StageRun) -> None:
+        """The base may still be making it while a later stage is under way. It is a courtesy: trouble is not told."""
+        async with self._database.transaction() as connection:
+            stage_key = await generations.awaited_look(connection, run.generation_id, seconds=EARLY_LOOK_SECONDS)
+        if stage_key is None:
+            return
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                look = await self._library.early_look(stage_key)
+        except (MivoError, TimeoutError) as error:
+            log.warning("early look not read", generation_id=run.generation_id, reason=type(error).__name__)
+            return
+        if look is not None:
+            await self._advance.show_early_look(run.generation_id, look)
 
     async def _meaning(self, run: StageRun, job: Job | None) -> Event | None:
         """RunPod's answer as an event; None when there is no news."""
@@ -178,9 +194,12 @@ class Poller:
         return _failed(run, "runpod_unavailable", "no worker took the run in time", RunState.TIMED_OUT)
 
     async def _quietly_finished(self, run: StageRun, job: Job) -> Finished | None:
-        """A worker whose result got stuck on its way tells no more: the SDK waits 10 minutes for an answer to it."""
+        """The manifest may stand while the job goes on: the worker makes the early look, or its result got stuck on
+        its way (the SDK waits 10 minutes for an answer to it), and tells no more.
+        """
         progress = _progress(run, job)
-        return None if progress and progress.fraction > run.progress else await self._finished(run)
+        renders = progress is not None and progress.phase != "looking" and progress.fraction > run.progress
+        return None if renders else await self._finished(run)
 
     async def _finished(self, run: StageRun) -> Finished | None:
         if run.stage_key is None:

@@ -25,6 +25,24 @@ def worth_telling(told: int, before: float, now: float, *, turn: bool) -> bool:
     return told < MOST_TOLD and (turn or int(now / TELLING_STEP) > int(before / TELLING_STEP))
 
 
+SLOWING, SLOWING_AT_END = 0.1, 0.01
+"""A run is asked for again after this share of its age; near its end, after a tenth of that."""
+
+
+def next_look(age: float, fraction: float, *, quickest: float, slowest: float) -> float:
+    """Seconds until a live run is asked for again.
+
+    `age`: seconds since it was handed over, or since a worker took it, by whom it is done to `fraction`. The manifest
+    may stand long before the job ends, and nobody tells of that: so a run that says it is nearly done is asked more
+    often, halving what is left.
+    """
+    usual = SLOWING * age
+    if fraction > 0:
+        left = age * (1 - fraction) / fraction
+        usual = min(usual, max(left / 2, SLOWING_AT_END * age))
+    return min(max(usual, quickest), slowest)
+
+
 def remaining(plan: Plan, stage: Stage, fraction: float, *, running: float = 0.0, due: float | None = None) -> float:
     """Seconds until the video, when nothing has to wait for a worker.
 

@@ -220,7 +220,7 @@ class Tasks:
             return "not sent: it has ended"
         now = datetime.now(UTC)
         seconds = round(max(left[0] - left[1], 0.0), 1) if left else None
-        body = json.dumps(progress_message(generation, history[-1], seconds, now)).encode()
+        body = json.dumps(progress_message(generation, history[-1], seconds, now, self._library)).encode()
         headers = signed_headers(self._settings.webhook_secrets, f"msg_{uuid4().hex}", now, body)
         async with asyncio.timeout(TELL_SECONDS):
             status = await self._sender.post(str(generation.request.webhook_url), body=body, headers=headers)
@@ -250,6 +250,7 @@ def _work(generation: Generation, run: StageRun, history: list[StageRun]) -> Sta
         generation_id=generation.id,
         image=generation.image,
         control_source=generation.control,
+        early_look=generation.request.early_look,
         upstream=upstream.manifest if upstream else None,
     )
 

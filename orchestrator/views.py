@@ -8,6 +8,7 @@ from orchestrator.progression import overall
 from orchestrator.store import Delivery, Generation, StageRun
 from orchestrator.transitions import GenerationState, RunState
 from orchestrator.webhooks import message
+from shared.contracts.artifact import Artifact
 
 
 def summary(generation: Generation) -> dict[str, Any]:
@@ -41,6 +42,8 @@ def detail(generation: Generation, history: list[StageRun], library: Library) ->
         "fraction": _fraction(generation, history),
         "last_seq": generation.last_seq,
     }
+    if generation.early_look is not None:
+        shown["early_look"] = early_look(generation.early_look, library)
     if generation.state is GenerationState.SUCCEEDED:
         shown["result"] = result(history, library, generation.id)
     return shown
@@ -74,8 +77,7 @@ def result(history: list[StageRun], library: Library, generation_id: str) -> dic
     if manifest is None or "video" not in manifest.artifacts:
         return {}
     video, poster = manifest.artifacts["video"], manifest.artifacts.get("poster")
-    facts = video.model_dump(mode="json", include={"sha256", "bytes", "width", "height", "frames", "fps", "seconds"})
-    return facts | _without_none(
+    return _facts(video) | _without_none(
         {
             "video_url": library.url(video.key),
             "download_url": library.url(video.key, name=f"ltx2-{generation_id}.mp4"),
@@ -84,7 +86,18 @@ def result(history: list[StageRun], library: Library, generation_id: str) -> dic
     )
 
 
-def progress_message(generation: Generation, run: StageRun, left: float | None, at: datetime) -> dict[str, Any]:
+def early_look(look: Artifact, library: Library) -> dict[str, Any]:
+    """The small clip of the base stage, under a presigned URL."""
+    return {"url": library.url(look.key), **_facts(look)}
+
+
+def _facts(video: Artifact) -> dict[str, Any]:
+    return video.model_dump(mode="json", include={"sha256", "bytes", "width", "height", "frames", "fps", "seconds"})
+
+
+def progress_message(
+    generation: Generation, run: StageRun, left: float | None, at: datetime, library: Library
+) -> dict[str, Any]:
     """The webhook about a generation that goes on. `left`: seconds until the video, as followers were told.
 
     `seq` never falls from one message to the next, and is highest in the one about the end: one that comes late, after
@@ -98,6 +111,7 @@ def progress_message(generation: Generation, run: StageRun, left: float | None, 
         "stage_fraction": round(run.progress, 4),
         "fraction": overall(generation.plan, run.stage, run.progress),
         "remaining_seconds": left,
+        "early_look": early_look(generation.early_look, library) if generation.early_look else None,
     }
     return message("generation.progress", at, summary(generation) | _without_none(where))
 

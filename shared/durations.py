@@ -40,6 +40,9 @@ START_SECONDS = 300
 SLOWEST = 4
 """Slowest card that is planned for (A100, 2.2 times an H100), with a reserve of about two."""
 
+LOOK_SECONDS = 30
+"""Of an early look, besides its decode, on a busy machine."""
+
 QUEUE_SECONDS = 3600
 """How long a stage run may wait for a worker before it is given up."""
 
@@ -121,6 +124,15 @@ def of(params: StageParams) -> Parts:
             )
         case _:
             return about(Stage.TEMPORAL_UPSCALE, quality=Quality.FAST, two_pass=False)
+
+
+def early_look(params: StageParams) -> float:
+    """Seconds that the early look of a base run may take: a decode, the transfers around it and ffmpeg.
+
+    At half size a decode takes a quarter; a base of full size is decoded at full size and scaled down.
+    """
+    about = of(params.model_copy(update={"ending": "video"})).decoding
+    return LOOK_SECONDS + SLOWEST * about / (4 if params.half_resolution else 1)
 
 
 def deadline(estimated: float) -> int:

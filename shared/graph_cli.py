@@ -58,7 +58,7 @@ def gallery_of(definition: StageDefinition, examples: Examples) -> dict[str, str
 def text_of(definition: StageDefinition, given: Namespace) -> str:
     """The graph of these options; ValidationError where no request may have them."""
     work = _work(definition, vars(given))
-    graph = definition.graph(work, Names(work.attempt_id, nonce=EXAMPLE_NONCE))
+    *_, graph = definition.graphs(work, Names(work.attempt_id, nonce=EXAMPLE_NONCE))  # the early look's, if asked for
     return json.dumps(graph.api(), indent=2, ensure_ascii=False) + "\n"
 
 

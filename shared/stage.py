@@ -1,7 +1,7 @@
 """What a stage tells the worker: its name and how its graph is made. Each `workers/*/stage.py` defines one."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
@@ -82,9 +82,17 @@ class StageDefinition:
     stage: Stage
     build: Callable[[Any, Names], Graph]
     """(the stage's own input, names) -> graph. Pure."""
+    look: Callable[[Any, Names], Graph] | None = None
+    """The same for the early look, where the stage has one: a graph of its own, run after the manifest was written."""
 
     def graph(self, work: StageInput, names: Names) -> Graph:
         return self.build(work, names)
+
+    def graphs(self, work: StageInput, names: Names) -> Iterator[Graph]:
+        """Every graph that a job with this input executes."""
+        yield self.build(work, names)
+        if self.look is not None and getattr(work, "early_look", False):
+            yield self.look(work, names)
 
 
 def template(package: str, name: str) -> Graph:

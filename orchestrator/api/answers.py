@@ -138,11 +138,26 @@ class Result(TypedDict, total=False):
 
 
 @_closed
+class EarlyLook(TypedDict):
+    """A clip of half size from the base stage, while the later stages run; the URL is presigned."""
+
+    url: str
+    sha256: Digest
+    bytes: int
+    width: int
+    height: int
+    frames: int
+    fps: int
+    seconds: float
+
+
+@_closed
 class Generation(Head):
     plan: list[PlannedStage]
     stages: list[StageRun]
     fraction: float
     last_seq: int
+    early_look: NotRequired[EarlyLook]
     result: NotRequired[Result]
 
 

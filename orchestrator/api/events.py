@@ -91,4 +91,4 @@ async def _told(services: Services, generation_id: str, seq: int) -> AsyncIterat
                 if event is None:
                     yield KEEPALIVE_COMMENT
                     continue
-                yield format_sse_event(data_str=json.dumps(shown(event)), event=event.type, id=str(event.seq))
+                yield format_sse_event(data_str=json.dumps(shown(event, services)), event=event.type, id=str(event.seq))

@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import Query
 
+from orchestrator import views
 from orchestrator.api.services import Services
 from orchestrator.store import Event, events, generations
+from shared.contracts.artifact import Artifact
 
 PAGE = 100
 MAX_SEQ = 2**63 - 1  # bigint of Postgres
@@ -51,5 +53,9 @@ async def follow(services: Services, generation_id: str, seq: int) -> AsyncGener
                 yield None
 
 
-def shown(event: Event) -> dict[str, Any]:
-    return {"seq": event.seq, "at": event.at.isoformat(), "type": event.type, **event.data}
+def shown(event: Event, services: Services) -> dict[str, Any]:
+    """The message about an event; URLs in it are made anew each time, for they live for an hour."""
+    data = dict(event.data)
+    if event.type == "early_look":
+        data["early_look"] = views.early_look(Artifact.model_validate(data["early_look"]), services.library)
+    return {"seq": event.seq, "at": event.at.isoformat(), "type": event.type, **data}

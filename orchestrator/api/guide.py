@@ -25,6 +25,10 @@ within the generation; whoever comes back with the last number that they saw mis
 
 A stage that waits for a GPU is `submitted`; RunPod names no place in its queue, so none is told.
 
+**Early look.** Where more stages follow the first one, a small clip of it comes long before the video: the event
+`early_look`, and `early_look` in `GET`. It may be missing, and nothing waits for it; `early_look: false` leaves it
+out.
+
 **Webhooks.** A `webhook_url` is told how its generation ended, signed as
 [Standard Webhooks](https://www.standardwebhooks.com) says, at least once: know a repetition by its `webhook-id`. It
 may come before the answer that names the generation's id, and late: `GET` is the truth. By settings of the

@@ -67,7 +67,7 @@ async def _stream(socket: WebSocket, generation_id: str, services: Services, seq
     try:
         async with aclosing(follow(services, generation_id, seq)) as followed:
             async for event in followed:
-                message = {"type": "heartbeat"} if event is None else shown(event)
+                message = {"type": "heartbeat"} if event is None else shown(event, services)
                 await asyncio.wait_for(socket.send_json(message), SEND_SECONDS)
     except LivedLongEnough:
         return GO_ELSEWHERE

@@ -6,7 +6,7 @@ from typing import Literal, NotRequired
 from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
-from orchestrator.api.answers import Head, Result
+from orchestrator.api.answers import EarlyLook, Head, Result
 from orchestrator.transitions import RunState
 from shared.contracts.vocabulary import Stage
 from shared.errors import ErrorBody
@@ -28,6 +28,7 @@ EventType = Literal[
     "stage.timed_out",
     "stage.canceled",
     "progress",
+    "early_look",
 ]
 
 
@@ -45,7 +46,7 @@ class ProgressEvent(TypedDict):
     attempt: NotRequired[int]
     stage_fraction: NotRequired[float]
     """0 to 1, of the stage."""
-    phase: NotRequired[Literal["fetching", "executing", "delivering", "uploading"]]
+    phase: NotRequired[Literal["fetching", "executing", "delivering", "uploading", "looking"]]
     step: NotRequired[int]
     """Of the sampler."""
     steps: NotRequired[int]
@@ -57,6 +58,8 @@ class ProgressEvent(TypedDict):
     """The work of the stage had been done before."""
     again: NotRequired[bool]
     """The stage is tried again."""
+    early_look: NotRequired[EarlyLook]
+    """In the event of that name, once, where the base stage is not the last."""
     error: NotRequired[ErrorBody]
     credits_refund: NotRequired[int]
 
@@ -97,6 +100,7 @@ class WebhookProgressData(Head):
     """0 to 1, of the generation."""
     remaining_seconds: NotRequired[float]
     """Until the video, when nothing has to wait for a worker."""
+    early_look: NotRequired[EarlyLook]
 
 
 @_closed

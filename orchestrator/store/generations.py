@@ -9,6 +9,7 @@ from orchestrator.store.rows import Generation
 from orchestrator.transitions import GenerationState
 from shared.contracts.artifact import Artifact
 from shared.contracts.request import GenerationRequest
+from shared.contracts.vocabulary import Stage
 from shared.errors import ErrorBody
 
 
@@ -102,6 +103,26 @@ async def set_state(
 async def count_told(connection: Connection, generation_id: str) -> None:
     """One more progress webhook is queued."""
     await connection.execute("UPDATE generations SET progress_told = progress_told + 1 WHERE id = %s", (generation_id,))
+
+
+async def awaited_look(connection: Connection, generation_id: str, *, seconds: float) -> str | None:
+    """The stage_key of the base whose early look is wanted and may still come: it ended at most so long ago."""
+    cursor = await connection.execute(
+        "SELECT base.stage_key FROM generations JOIN stage_runs base ON base.generation_id = generations.id"
+        " WHERE generations.id = %s AND early_look IS NULL AND (request ->> 'early_look')::boolean"
+        " AND base.stage = %s AND base.state = 'succeeded'"
+        " AND base.finished_at > clock_timestamp() - make_interval(secs => %s)"
+        " ORDER BY base.number DESC LIMIT 1",
+        (generation_id, Stage.BASE_GEN, seconds),
+    )
+    row = await cursor.fetchone()
+    return None if row is None else str(row[0])
+
+
+async def set_early_look(connection: Connection, generation_id: str, look: Artifact) -> None:
+    await connection.execute(
+        "UPDATE generations SET early_look = %s WHERE id = %s", (json_or_null(look), generation_id)
+    )
 
 
 async def set_plan(connection: Connection, generation_id: str, plan: Plan) -> None:

@@ -42,6 +42,7 @@ class Generation(Row):
     last_seq: int
     progress_told: int
     """Progress webhooks that were queued for it."""
+    early_look: Artifact | None
     created_at: datetime
     finished_at: datetime | None
 

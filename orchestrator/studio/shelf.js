@@ -157,6 +157,7 @@ export class Shelf {
     }
     Object.assign(item.live, event, event.remaining_seconds === undefined ? {} : { remaining_at: Date.now() });
     item.fraction = event.fraction ?? item.fraction;
+    item.early_look = event.early_look ?? item.early_look;
     if (item.state === "queued" && event.type === "stage.running") item.state = "running";
     if (event.type === "stage.succeeded") this.said(`${STAGES[event.stage]} is done.`);
     this.changed();

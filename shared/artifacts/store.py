@@ -16,6 +16,7 @@ from s3transfer.exceptions import S3DownloadFailedError
 from s3transfer.futures import TransferFuture
 
 from shared.artifacts.client import MISSING, code_of, connect, translated
+from shared.artifacts.looks import Looks
 from shared.artifacts.manifests import Manifests
 from shared.artifacts.settings import S3Settings
 from shared.contracts.artifact import Artifact, Manifest
@@ -74,6 +75,7 @@ class ArtifactStore:
         )
         self._transfers: set[TransferFuture] = set()
         self._manifests = Manifests(self._client, settings.bucket)
+        self.looks = Looks(self._client, settings.bucket)
 
     def __enter__(self) -> Self:
         return self

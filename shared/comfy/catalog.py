@@ -43,9 +43,9 @@ class Problem:
         return f"{where}: {self.message}" if self.title else self.message
 
 
-def validate(graph: Graph, catalogue: Mapping[str, Spec]) -> list[Problem]:
+def validate(graph: Graph, catalogue: Mapping[str, Spec], *, idle: bool = False) -> list[Problem]:
     """Everything that is wrong with a graph, including what `Graph.check` finds; empty when it is fine."""
-    problems = [Problem("graph", "", "", message) for message in graph.check()]
+    problems = [Problem("graph", "", "", message) for message in graph.check(idle=idle)]
     for node in graph.nodes.values():
         problems.extend(_node_problems(graph, node, catalogue))
     return problems

@@ -176,8 +176,12 @@ class Graph:
         """Titles of the nodes whose result leaves the graph."""
         return [title for title, node in self.nodes.items() if node.class_type in OUTPUT_CLASSES]
 
-    def check(self) -> list[str]:
-        """What is wrong without asking a catalogue: dangling links, bad slots, no or unused nodes, cycles."""
+    def check(self, *, idle: bool = False) -> list[str]:
+        """What is wrong without asking a catalogue: dangling links, bad slots, no or unused nodes, cycles.
+
+        `idle`: nodes that lead to no output are meant to be there; ComfyUI executes none of them, and keeps in its
+        cache what they gave before.
+        """
         problems = [] if self.outputs() else ["the graph has no output node"]
         for title, node in self.nodes.items():
             for name, given in node.inputs.items():
@@ -186,7 +190,8 @@ class Graph:
                 elif isinstance(given, Link) and given.slot < 0:
                     problems.append(f"'{title}'.{name} reads slot {given.slot}")
         used, cycle = _reach(self)
-        problems += [f"'{title}' leads to no output" for title in self.nodes if title not in used]
+        if not idle:
+            problems += [f"'{title}' leads to no output" for title in self.nodes if title not in used]
         return problems + ([f"'{cycle}' depends on itself"] if cycle else [])
 
     def sources(self, title: str) -> list[str]:

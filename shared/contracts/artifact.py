@@ -81,6 +81,15 @@ def poster_key(stage_key: str, execution: str) -> str:
     return f"videos/{stage_key}/{execution}.jpg"
 
 
+def early_look_key(stage_key: str, execution: str) -> str:
+    return f"videos/{stage_key}/{execution}-early_look.mp4"
+
+
+def early_look_record_key(stage_key: str) -> str:
+    """Beside the manifest of the base run: what its early look is, written when the clip is there."""
+    return f"manifests/{Stage.BASE_GEN}/{stage_key}.early_look.json"
+
+
 def input_key(sha256: str) -> str:
     return f"inputs/{sha256}"
 

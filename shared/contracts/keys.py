@@ -22,7 +22,8 @@ from shared.contracts.vocabulary import CONTRACT_VERSION, Camera, Stage
 from shared.errors import UserError
 
 INPUT_ROLES = ("video_latent", "audio_latent", "conditioning", "detail_conditioning", "image", "control_source")
-_NOT_PARAMS = {*INPUT_ROLES, *Attempt.model_fields, "contract_version", "steps"}  # steps live in the recipe
+_NOT_PARAMS = {*INPUT_ROLES, *Attempt.model_fields, "contract_version", "early_look", "steps"}
+"""The steps live in the recipe; an early look comes after the work."""
 
 
 def recipe_of(work: StageInput) -> recipes.Recipe:

@@ -141,6 +141,15 @@ class BaseGenInput(Attempt, BaseGenParams):
     image: Artifact | None = None
     control_source: Artifact | None = None
     """The user's video or still, as it came; the worker makes a clip of the generated size and length of it."""
+    early_look: StrictBool = False
+    """Once the latents are committed, also decode a small clip of them. Never part of a `stage_key`: the work of the
+    stage is the same with and without it."""
+
+    @model_validator(mode="after")
+    def _early_look_is_of_latents(self) -> Self:
+        if self.early_look and self.ending == "video":
+            raise ValueError("early_look: this run makes the video itself; only one that ends in latents has it")
+        return self
 
     @model_validator(mode="after")
     def _control_has_a_source(self) -> Self:
@@ -227,6 +236,7 @@ class StageProgress(Frozen):
 
     attempt_id: str
     fraction: float = Field(ge=0, le=1)
-    phase: Literal["fetching", "executing", "delivering", "uploading"]
+    phase: Literal["fetching", "executing", "delivering", "uploading", "looking"]
+    """`looking`: the manifest stands, and the early look is being made."""
     step: int | None = None
     steps: int | None = None

@@ -86,12 +86,14 @@ async def execute(
     on_progress: Callable[[Progress], None],
     weights: Mapping[str, float] | None = None,
     rounds: Mapping[str, int] | None = None,
+    idle: bool = False,
 ) -> Run:
     """Runs the graph to its end. The prompt id is new for every execution: ComfyUI takes one twice.
 
     `weights`: title -> seconds that the node should take. `rounds`: title -> how often that sampler counts.
+    `idle`: see `Graph.check`.
     """
-    problems = graph.check()
+    problems = graph.check(idle=idle)
     if problems:
         raise FatalError("graph_rejected", f"the graph is not whole: {'; '.join(problems)}")
     api = graph.api()

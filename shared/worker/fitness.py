@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from shared import models
 from shared.comfy.failures import values_of_combo
+from shared.comfy.graph import Node
 from shared.contracts import keys
 from shared.contracts.artifact import Artifact
 from shared.contracts.stage import INPUT_OF, Attempt, ControlParams, StageInput
@@ -46,11 +47,16 @@ def needs(definition: StageDefinition, settings: WorkerSettings) -> Needs:
     read: set[str] = set()
     for work in variants(definition.stage, settings):
         read |= keys.models_of(work).keys()
-        for node in definition.graph(work, Names(work.attempt_id)).nodes.values():
+        for node in _nodes(definition, work):
             classes.add(node.class_type)
             named = ((name, value) for name, value in node.inputs.items() if isinstance(value, str) and value in known)
             files |= {(node.class_type, name, value) for name, value in named}
     return Needs(frozenset(classes), frozenset(files), frozenset(read - {name for _, _, name in files}))
+
+
+def _nodes(definition: StageDefinition, work: StageInput) -> Iterator[Node]:
+    for graph in definition.graphs(work, Names(work.attempt_id)):
+        yield from graph.nodes.values()
 
 
 def variants(stage: Stage, settings: WorkerSettings) -> Iterator[StageInput]:

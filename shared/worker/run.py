@@ -1,4 +1,8 @@
-"""run_stage: the life of one job. parse -> done before? -> fetch -> execute -> check -> upload -> manifest -> reply."""
+"""run_stage: the life of one job. parse -> done before? -> fetch -> execute -> check -> upload -> manifest -> reply.
+
+A base run that is asked for an early look makes it between manifest and reply: the reply ends the job, and a worker
+without one may be taken away.
+"""
 
 import asyncio
 import errno
@@ -20,7 +24,7 @@ from shared.contracts.artifact import Artifact, Manifest, manifest_key
 from shared.contracts.stage import BaseGenInput, ReplyArtifact, StageInput, StageProgress, StageReply
 from shared.errors import CapacityError, MivoError, to_wire
 from shared.stage import Names
-from shared.worker import execute, leftovers, outputs
+from shared.worker import early_look, execute, leftovers, outputs
 from shared.worker.parse import parse
 from shared.worker.progress import Report, Throttle, rounds_of, weights_of
 from shared.worker.worker import Worker
@@ -32,7 +36,7 @@ NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 URL_SECONDS = 24 * 3600
 """How long the URL in a reply works; the orchestrator makes its own for users."""
 
-Phase = Literal["fetching", "executing", "delivering", "uploading"]
+Phase = Literal["fetching", "executing", "delivering", "uploading", "looking"]
 EXECUTED = 0.95
 """Fraction of a run that ends in a video when ComfyUI has done its part; the rest is ffmpeg's, on the CPU."""
 
@@ -178,7 +182,12 @@ async def _render(worker: Worker, work: StageInput, stage_key: str, report: Thro
                 )
         with timings.of("upload"):
             artifacts = await outputs.upload(worker.store, files)
-    return await asyncio.to_thread(_conclude, worker, work, stage_key, artifacts, timings)
+        manifest = await asyncio.to_thread(_conclude, worker, work, stage_key, artifacts, timings)
+        if isinstance(work, BaseGenInput) and work.early_look and manifest.attempt_id == work.attempt_id:
+            tell("looking")
+            with timings.of("early_look"):
+                await early_look.make(worker, work, made, folder)
+    return manifest
 
 
 def _progress(work: StageInput, phase: Phase, progress: Progress | None) -> StageProgress:

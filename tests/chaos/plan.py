@@ -190,6 +190,7 @@ def _wanted(dice: random.Random, number: int) -> Wanted:
         "spatial_upscale": dice.random() < 0.7,
         "temporal_upscale": dice.random() < 0.5 and not sold,
         "detailer": dice.random() < 0.3 and not sold,
+        "early_look": False,
         "camera": "static" if control else dice.choice(["static", "none", "dolly_in", "jib_up"]),
         "seed": dice.getrandbits(40),
     }

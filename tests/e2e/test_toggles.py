@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from PIL import Image
@@ -61,6 +62,23 @@ def test_every_combination(cloud: RunningCloud, tmp_path: Path, image: bool, spa
     wanted = np.asarray(Image.open(BytesIO(picture)).resize((64, 36), Image.Resampling.BOX)) / 255.0
     alike = likeness(frame(video, 0.0), wanted)
     assert (alike > 0.9) == image, f"likeness to the image is {alike:.2f}"
+
+
+def test_the_early_look_comes_before_the_video_and_looks_like_it(cloud: RunningCloud, tmp_path: Path) -> None:
+    """Of the still that the base begins with: a refine may change much of what nobody gave it."""
+    asked = {"prompt": "the sea at dusk", "upload_id": cloud.upload(lighthouse()), "seed": 6}
+    made = cloud.create(**asked, resolution="draft", duration=2, temporal_upscale=True, early_look=True)
+    done = cloud.finish(made["id"])
+    assert done["state"] == "succeeded", done.get("error")
+    look = done["early_look"]
+    assert (look["width"], look["height"], look["frames"], look["fps"]) == (128, 72, 48, 24)
+    path = tmp_path / "look.mp4"
+    path.write_bytes(httpx.get(look["url"], trust_env=False).raise_for_status().content)
+    video = cloud.download(done, tmp_path / "video.mp4")
+    assert likeness(frame(path, 0.1), frame(video, 0.1)) > 0.9
+    with cloud.api.stream("GET", f"/api/generations/{made['id']}/events") as told:
+        kinds = [line.removeprefix("event: ") for line in told.iter_lines() if line.startswith("event: ")]
+    assert kinds.index("early_look") < kinds.index("generation.succeeded")
 
 
 def test_720p_with_both_upscalers(cloud: RunningCloud, tmp_path: Path) -> None:

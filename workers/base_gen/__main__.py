@@ -14,6 +14,11 @@ EXAMPLES: Examples = {
         *("--quality", "pro", "--steps", "40", "--resolution", "1080p", "--duration", "20", "--precision", "full"),
         *("--no-half-resolution", "--ending", "latents", "--detailer"),
     ),
+    "early_look": (*PROMPT, "--ending", "latents", "--early-look"),
+    "early_look_of_a_full_size_base": (
+        *PROMPT,
+        *("--no-half-resolution", "--camera", "dolly_in", "--ending", "latents", "--early-look"),
+    ),
     "fast_depth_control": (*PROMPT, "--control", "depth"),
     "fast_pose_control_of_an_image": (*PROMPT, "--control", "pose", "--image"),
     "pro_canny_control": (*PROMPT, "--control", "canny", "--quality", "pro"),

@@ -7,7 +7,7 @@ from shared.contracts.keys import recipe_of
 from shared.contracts.stage import BaseGenInput
 from shared.contracts.vocabulary import Stage, TextEncoder
 from shared.stage import Names, StageDefinition, template
-from workers.base_gen import control
+from workers.base_gen import control, look
 
 TEMPLATE = template("workers.base_gen", "base_gen").require(
     "Checkpoint",
@@ -29,6 +29,7 @@ TEMPLATE = template("workers.base_gen", "base_gen").require(
 )
 
 VAE = Link("Checkpoint", 2)
+AUDIO_VAE = Link("Audio VAE")
 AUDIO = Link("Split sound", 1)
 GEMMA_TOKENS = 1024
 """A prompt is padded to these (facts/ltx2.md section 1.5)."""
@@ -119,7 +120,7 @@ def _endings(graph: Graph, work: BaseGenInput, names: Names, recipe: recipes.Bas
         video=graph.node(sections.SAVE_VIDEO_LATENT).inputs["samples"],
         audio=AUDIO,
         vae=VAE,
-        audio_vae=Link("Audio VAE"),
+        audio_vae=AUDIO_VAE,
         fps=geometry.FPS,
         recipe=recipe.decode,
         clip=names.prefix("clip"),
@@ -127,4 +128,9 @@ def _endings(graph: Graph, work: BaseGenInput, names: Names, recipe: recipes.Bas
     )
 
 
-STAGE = StageDefinition(Stage.BASE_GEN, build)
+def early_look(work: BaseGenInput, names: Names) -> Graph:
+    """The graph of one early look, of latents that the graph of `build` has left."""
+    return look.of(build(work, names), work, names, vae=VAE, audio_vae=AUDIO_VAE)
+
+
+STAGE = StageDefinition(Stage.BASE_GEN, build, early_look)

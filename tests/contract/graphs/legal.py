@@ -103,6 +103,7 @@ def chain(request: GenerationRequest, *, seed: int, text_encoder: TextEncoder = 
             image=artifact("image") if request.has_image else None,
             upstream=upstream,
             control_source=artifact("control") if request.control else None,
+            early_look=True,
         )
         names = Names(work.attempt_id)
         graph = STAGES[planned.stage].graph(work, names)

@@ -35,8 +35,8 @@ def test_the_gallery_is_fresh(stage: Stage) -> None:
 
 @pytest.mark.parametrize("stage", Stage)
 def test_an_example_is_a_graph_that_comfyui_accepts(catalogue: dict[str, Any], stage: Stage) -> None:
-    for text in gallery_of(STAGES[stage], EXAMPLES[stage]).values():
-        assert validate(Graph.load(json.loads(text)), catalogue) == []
+    for name, text in gallery_of(STAGES[stage], EXAMPLES[stage]).items():
+        assert validate(Graph.load(json.loads(text)), catalogue, idle=name.startswith("early_look")) == []
 
 
 def test_the_catalogue_is_that_of_the_recorded_server(catalogue: dict[str, Any]) -> None:

@@ -54,12 +54,11 @@ SHAPES: dict[str, Any] = {  # a different legal value of every field that shapes
     "conditioning": other("conditioning"),
 }
 FIXED = {(SpatialUpscaleInput, "half_resolution"), (TemporalUpscaleInput, "ending")}
+NO_WORK = {*Attempt.model_fields, "contract_version", "early_look"}
+"""The version is a constant; an early look is made of what the work has left."""
 KINDS = (BaseGenInput, SpatialUpscaleInput, TemporalUpscaleInput)
 FIELDS = [
-    (kind, name)
-    for kind in KINDS
-    for name in kind.model_fields
-    if name not in Attempt.model_fields and name != "contract_version" and (kind, name) not in FIXED
+    (kind, name) for kind in KINDS for name in kind.model_fields if name not in NO_WORK and (kind, name) not in FIXED
 ]
 
 
@@ -93,6 +92,11 @@ def test_who_asks_changes_no_key(works: Any, attempt: Any, generation_id: str | 
     for work in works.all():
         again = work.model_copy(update={"attempt_id": attempt.hex, "generation_id": generation_id})
         assert keys.stage_key(again) == keys.stage_key(work)
+
+
+def test_an_early_look_changes_no_key() -> None:
+    without, with_it = (BaseGenInput(prompt="x", ending="latents", early_look=wanted) for wanted in (False, True))
+    assert keys.stage_key(with_it) == keys.stage_key(without)
 
 
 def test_inputs_count_by_their_hash_and_by_nothing_else(works: Any) -> None:

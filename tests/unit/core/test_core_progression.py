@@ -1,11 +1,16 @@
+from itertools import product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.history import EARLY_LOOK_SECONDS
 from orchestrator.plan import Plan, make_plan
-from orchestrator.progression import BACK_SECONDS, BACK_SHARE, MOST_TOLD, overall, remaining, worth_telling
+from orchestrator.progression import BACK_SECONDS, BACK_SHARE, MOST_TOLD, next_look, overall, remaining, worth_telling
+from shared import durations
 from shared.contracts.request import GenerationRequest
-from shared.contracts.vocabulary import Quality, Stage
+from shared.contracts.stage import BaseGenParams
+from shared.contracts.vocabulary import Quality, Resolution, Stage
 
 PLAN = make_plan(GenerationRequest(prompt="x", quality=Quality.PRO, temporal_upscale=True), seed=1)
 BASE, SPATIAL, TEMPORAL = (step.estimated_seconds for step in PLAN.stages)
@@ -50,6 +55,33 @@ def test_an_estimate_never_jumps_back_by_more_than_a_little(paces: list[float], 
 def test_a_plan_of_one_stage_ends_at_nothing() -> None:
     plan: Plan = make_plan(GenerationRequest(prompt="x", spatial_upscale=False), seed=1)
     assert remaining(plan, Stage.BASE_GEN, 1.0, running=50.0, due=3.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("age", "fraction", "wait"),
+    [
+        (0.0, 0.0, 1.0),
+        (60.0, 0.0, 6.0),  # it says nothing
+        (600.0, 0.0, 15.0),
+        (60.0, 0.25, 6.0),  # three minutes to go
+        (90.0, 0.9, 5.0),  # ten seconds
+        (100.0, 1.0, 1.0),  # any moment
+        (600.0, 1.0, 6.0),  # it has said so for long
+        (6000.0, 1.0, 15.0),
+    ],
+)
+def test_a_run_is_asked_more_often_when_it_is_nearly_done(age: float, fraction: float, wait: float) -> None:
+    assert next_look(age, fraction, quickest=1.0, slowest=15.0) == pytest.approx(wait)
+
+
+@pytest.mark.parametrize("sold", list(product(Quality, (Resolution.HD, Resolution.FULL_HD), (10, 20), (True, False))))
+def test_no_early_look_takes_longer_than_it_is_waited_for(sold: tuple[Quality, Resolution, int, bool]) -> None:
+    quality, resolution, seconds, half = sold
+    made = BaseGenParams(
+        prompt="x", quality=quality, resolution=resolution, duration=seconds, half_resolution=half, ending="latents"
+    )
+    assert 0 < durations.early_look(made) < EARLY_LOOK_SECONDS
+    assert durations.early_look(made) < durations.deadline(durations.of(made).total)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+ALTER TABLE generations ADD COLUMN early_look jsonb; -- the artifact, once it is there
