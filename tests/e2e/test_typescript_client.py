@@ -35,7 +35,7 @@ def script(name: str, *arguments: str, extra: Mapping[str, str] | None = None) -
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _node() -> None:
+def _built() -> None:
     found = subprocess.run(
         ["bash", str(ROOT / "scripts/ensure_node.sh")],
         env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
@@ -47,6 +47,8 @@ def _node() -> None:
     if found.returncode and os.environ.get("CI", "").lower() not in {"1", "true"}:
         pytest.skip(f"there is no Node, and it cannot be had: {found.stderr.strip()[-300:]}")
     assert found.returncode == 0, found.stderr
+    built = script("build")
+    assert built.returncode == 0, built.stdout
 
 
 def passed(done: subprocess.CompletedProcess[str], least: int) -> None:
@@ -71,8 +73,6 @@ def test_the_client_and_the_example_alone() -> None:
 
 
 def test_the_client_and_the_example_against_the_local_cloud(cloud: RunningCloud, tmp_path: Path) -> None:
-    built = script("build")
-    assert built.returncode == 0, built.stdout
     facts = cloud.cloud.facts
     (tmp_path / "image.png").write_bytes(lighthouse())
     extra = {
@@ -122,7 +122,6 @@ async def open_client(page: Page, url: str) -> None:
 
 async def test_the_client_in_a_browser(cloud: RunningCloud) -> None:
     """What Node has not: a WebSocket of its own, and an upload by XMLHttpRequest."""
-    assert script("build").returncode == 0
     facts = cloud.cloud.facts
     chromium = needed(shutil.which("chromium"), "chromium")
     async with async_playwright() as playwright:
