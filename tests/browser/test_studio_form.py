@@ -21,7 +21,8 @@ from starlette.routing import Route
 from local.picture import lighthouse
 from shared.contracts.request import GenerationRequest
 from shared.contracts.vocabulary import ControlType
-from tests.integration.orchestrator.cloud import KEY, OTHER_KEY, Cloud
+from tests.browser.studio import OUT
+from tests.integration.orchestrator.cloud import KEY, OTHER_KEY, Cloud, replica
 from tests.integration.orchestrator.scripted_runpod import serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -70,11 +71,16 @@ async def test_whatever_is_chosen_the_request_is_legal(page: Page) -> None:
         GenerationRequest.model_validate(body, context={"allow_draft": True})
 
 
+async def drawn(path: Path, *, seconds: int) -> Path:
+    """A small video."""
+    source = ("-f", "lavfi", "-i", f"testsrc=size=320x180:rate=24:duration={seconds}", "-pix_fmt", "yuv420p")
+    process = await asyncio.create_subprocess_exec("ffmpeg", "-v", "error", *source, str(path))
+    assert await process.wait() == 0
+    return path
+
+
 async def test_a_control_by_a_reference_video_or_by_the_image_itself(page: Page, tmp_path: Path) -> None:
-    clip = tmp_path / "walk.mp4"
-    source = ("-f", "lavfi", "-i", "testsrc=size=320x180:rate=24:duration=1", "-pix_fmt", "yuv420p")
-    made = await asyncio.create_subprocess_exec("ffmpeg", "-v", "error", *source, str(clip))
-    assert await made.wait() == 0
+    clip = await drawn(tmp_path / "walk.mp4", seconds=1)
     await page.get_by_text("Advanced", exact=True).click()
     control = page.get_by_role("group", name="Control", exact=True)
     await control.get_by_role("radio", name="Pose").check()
@@ -209,6 +215,25 @@ async def test_nothing_moves_for_those_who_want_it_so(page: Page) -> None:
     assert await page.evaluate(moving) > 0
     await page.emulate_media(reduced_motion="reduce")
     assert await page.evaluate(moving) == 0
+
+
+async def test_the_early_look_plays_while_the_upscaling_goes_on(
+    page: Page, orchestrator: Cloud, tmp_path: Path
+) -> None:
+    clip = await drawn(tmp_path / "look.mp4", seconds=2)
+    await generated(page, "seen early")
+    card = page.get_by_role("article", name="seen early")
+    made = str(await card.get_attribute("data-id"))
+    look = orchestrator.store.upload(
+        clip, f"videos/{made}-look.mp4", media_type="video/mp4", width=320, height=180, frames=48, fps=24, seconds=2.0
+    )
+    async with replica(orchestrator.database_url) as other:
+        await other.advance.show_early_look(made, look)
+    video = card.get_by_label("Early look")
+    await expect(video).to_be_visible()
+    await page.wait_for_function("video => video.currentTime > 0.2", arg=await video.element_handle())
+    await expect(card.get_by_role("button", name="Cancel")).to_be_visible()
+    await page.screenshot(path=OUT / "studio-early-look.png")
 
 
 SESSION = "user-7"
