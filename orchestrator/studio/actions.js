@@ -53,10 +53,12 @@ export function actionsOf(studio) {
     },
 
     /** A presigned URL ends after an hour; ask for another one, but not for ever. */
-    renew(item) {
+    async renew(item, video) {
       if (Date.now() - (item.live.renewed ?? 0) < RENEW_SECONDS * 1000) return;
       Object.assign(item.live, { renewed: Date.now(), renewing: true });
-      studio.shelf.refresh(item.id);
+      await studio.shelf.refresh(item.id);
+      await studio.updateComplete;
+      video.load(); // also where the URL is the same and it was the network that failed
     },
 
     async copy(item, what) {

@@ -42,7 +42,7 @@ function body(item, act, busy) {
   if (!item.plan) return html`<div class="stage empty">${item.gone ? "It is no longer there." : "Loading …"}</div>`;
   if (item.state === "succeeded")
     return html`<video class="stage" controls loop playsinline preload="metadata" poster=${item.result?.poster_url ?? nothing}
-      src=${item.result?.video_url ?? nothing} aria-label="The video" @error=${() => act.renew(item)}></video>`;
+      src=${item.result?.video_url ?? nothing} aria-label="The video" @error=${({ target }) => act.renew(item, target)}></video>`;
   if (item.state === "failed") return failure(item);
   if (item.state === "canceled") return html`<p class="note">${back(item) || "It was canceled."}</p>`;
   return html`

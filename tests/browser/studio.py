@@ -153,6 +153,7 @@ def fault(cloud: RunningCloud, kind: FaultKind, stage: Stage, **how: Any) -> Ite
 
 def plays(studio: Studio, card: str) -> None:
     video = studio.card(card).locator("video")
+    studio.page.wait_for_function("video => video.readyState >= 1", arg=video.element_handle(), timeout=SOON)
     video.evaluate("video => { video.muted = true; return video.play(); }")
     studio.page.wait_for_function("video => video.currentTime > 0.2", arg=video.element_handle(), timeout=SOON)
 

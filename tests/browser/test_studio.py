@@ -53,6 +53,11 @@ def test_text_becomes_a_playing_video_through_both_upscalers_and_a_reload(studio
     assert "response-content-disposition=attachment" in link
     assert httpx.get(link, trust_env=False).headers["content-type"] == "video/mp4"
     studio.shoot("done")
+    studio.page.route("**/videos/*/*.mp4?*", lambda route: route.fulfill(status=403), times=1)  # its URL has expired
+    studio.page.reload()
+    plays(studio, "a lighthouse, the beam sweeps the fog")
+    assert [error for error in studio.errors if "403" not in error] == []
+    studio.errors.clear()
 
 
 PASTE = """([bytes]) => {
