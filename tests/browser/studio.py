@@ -37,6 +37,20 @@ OUTLINED = """element => [element, element.nextElementSibling, element.parentEle
   each => each && getComputedStyle(each).outlineStyle === "solid")"""
 """The element itself, or what stands for it: a hidden radio button has its label's outline."""
 
+PASTE = """([bytes]) => {
+  const file = new File([new Uint8Array(bytes)], "picture.png", { type: "image/png" });
+  const clipboardData = new DataTransfer();
+  clipboardData.items.add(file);
+  document.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+}"""
+"""What the browser does when somebody pastes a picture."""
+WATCHED = """price => {
+  globalThis.shownPrices = [];
+  const all = { childList: true, characterData: true, subtree: true };
+  new MutationObserver(() => shownPrices.push(price.textContent)).observe(price, all);
+}"""
+"""Keeps every price that was shown, in `shownPrices`."""
+
 
 def needed(found: str | None, what: str) -> str:
     """Skips without it; in CI that is a failure, so that these tests cannot go missing unseen."""

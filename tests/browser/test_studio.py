@@ -14,7 +14,9 @@ from local.runpod_gateway.faults import FaultKind
 from shared.contracts.vocabulary import Stage
 from tests.browser.studio import (
     MANY,
+    PASTE,
     RENDERED,
+    WATCHED,
     Studio,
     complaints,
     done,
@@ -60,14 +62,6 @@ def test_text_becomes_a_playing_video_through_both_upscalers_and_a_reload(studio
     studio.errors.clear()
 
 
-PASTE = """([bytes]) => {
-  const file = new File([new Uint8Array(bytes)], "picture.png", { type: "image/png" });
-  const clipboardData = new DataTransfer();
-  clipboardData.items.add(file);
-  document.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
-}"""
-
-
 def test_a_pasted_image_becomes_a_video(studio: Studio) -> None:
     studio.draft()
     studio.turn("Spatial upscaler", on=False)
@@ -93,13 +87,6 @@ def test_the_price_is_the_tables_for_every_choice(studio: Studio) -> None:
         studio.choose("Resolution", price["resolution"])
         studio.choose("Duration", f"{price['duration']} s")
         expect(studio.price).to_have_text(f"{price['credits']} credits")
-
-
-WATCHED = """price => {
-  globalThis.shownPrices = [];
-  const all = { childList: true, characterData: true, subtree: true };
-  new MutationObserver(() => shownPrices.push(price.textContent)).observe(price, all);
-}"""
 
 
 def test_a_late_price_never_replaces_a_newer_one(studio: Studio) -> None:
