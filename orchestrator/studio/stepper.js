@@ -24,12 +24,10 @@ export function standing(item, stage) {
   }
   const fraction = live.stage_fraction ?? 0;
   const again = live.attempt > 1 ? `, attempt ${live.attempt}` : "";
-  if (WAITING.includes(live.type)) return { is: "now", fraction: 0, word: `${queued(live)}${again}` };
+  if (WAITING.includes(live.type)) return { is: "now", fraction: 0, word: `waiting for a machine${again}` };
   const steps = live.step && live.steps ? `, step ${live.step} of ${live.steps}` : "";
   return { is: "now", fraction, word: `${percent(fraction)} %${steps}${again}` };
 }
-
-const queued = ({ queue_position: position }) => (position ? `number ${position} in the queue` : "waiting for a machine");
 
 /** Seconds that are left by the last telling, or by the plan where nothing was told yet. Pure. */
 export function left(item, now = Date.now()) {

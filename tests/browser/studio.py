@@ -178,6 +178,9 @@ def pixels(picture: bytes) -> np.ndarray:
 
 
 def complaints(studio: Studio) -> list[tuple[str, str]]:
+    """What axe finds wrong with the page as it stands."""
+    if not studio.page.evaluate("'axe' in globalThis"):
+        studio.page.evaluate((node_tool("axe-core") / "axe.min.js").read_text())
     found = studio.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [(each["id"], node["html"][:200]) for each in found["violations"] for node in each["nodes"]]
 
