@@ -57,16 +57,16 @@ async def test_turns_of_stages_and_tenths_of_the_way_are_told_in_order(
         await cloud.worker(follower)
         end = await until_told(receiver, "generation.succeeded", 0.0)
     told = receiver.told()
-    assert "spatial_upscale" in [each["data"].get("stage") for each in told]
-    assert [each["type"] for each in told] == ["generation.progress"] * (len(told) - 1) + ["generation.succeeded"]
-    numbers = [each["data"]["seq"] for each in told]
-    assert numbers == sorted(numbers)
-    assert end["seq"] > numbers[-2]
-    fractions = [each["data"]["fraction"] for each in told[:-1]]
-    assert fractions == sorted(fractions)
+    progress = [each["data"] for each in told if each["type"] == "generation.progress"]
+    assert len(progress) == len(told) - 1
+    assert "spatial_upscale" in [data["stage"] for data in progress]
+    for name in ("seq", "fraction"):
+        assert [data[name] for data in progress] == sorted(data[name] for data in progress)
+    assert end["seq"] > progress[-1]["seq"], "even if one came after it, it would say nothing any more"
     assert len({headers["webhook-id"] for headers, _ in receiver.taken}) == len(told)
-    for _, body in receiver.taken[:-1]:
-        TypeAdapter(WebhookProgress).validate_json(body)  # says nothing that the OpenAPI document does not know
+    for each in told:
+        if each["type"] == "generation.progress":
+            TypeAdapter(WebhookProgress).validate_python(each)  # says nothing that the OpenAPI document does not know
     assert all(Webhook(WEBHOOK_SECRET).verify(body.decode(), headers) for headers, body in receiver.taken)
     assert "lighthouse" not in b"".join(body for _, body in receiver.taken).decode()
 

@@ -14,6 +14,7 @@ import structlog
 
 from shared import durations, media
 from shared.artifacts import ArtifactStore, S3Settings
+from shared.comfy.client import ComfyClient
 from shared.comfy.graph import Graph
 from shared.comfy.process import ComfyProcess
 from shared.comfy.settings import ComfySettings
@@ -59,10 +60,14 @@ class Lab:
 
     async def until_looking(self) -> None:
         """Until ComfyUI works on the look, whose graph has a TestSleep."""
-        async with asyncio.timeout(SECONDS), self.process.client() as client:
+        async with asyncio.timeout(SECONDS):
             await self.looking.wait()
-            while "TestSleep" not in str((await client._get_object("/queue"))["queue_running"]):  # noqa: ASYNC110  another process's
-                await asyncio.sleep(0.02)
+            async with self.process.client() as client:
+                while not await self._sleeps(client):  # noqa: ASYNC110  it is another process
+                    await asyncio.sleep(0.02)
+
+    async def _sleeps(self, client: ComfyClient) -> bool:
+        return "TestSleep" in str((await client._get_object("/queue"))["queue_running"])
 
     async def dropped(self, definition: StageDefinition, **given: Any) -> str:
         """Why a look was not made; the job is done all the same."""
@@ -156,12 +161,13 @@ class Reader:
 
     async def manifest_of(self, **given: Any) -> StageReply:
         return StageReply.model_validate(
-            await run_stage(self._worker, {"id": "j", "input": {**LATENTS, **given}}, print)
+            await run_stage(self._worker, {"id": "j", "input": {**LATENTS, **given}}, lambda _: None)
         )
 
 
 @pytest.mark.parametrize(("kind", "code"), [("value_error", "internal"), ("torch_oom", "out_of_memory")])
 async def test_whatever_fails_in_it_does_not_reach_the_job(lab: Lab, kind: str, code: str) -> None:
+    await lab.engine.start()
     seed, pid = {"value_error": 10, "torch_oom": 12}[kind], lab.engine.pid
     assert (await lab.dropped(troubled("TestRaise", kind=kind), seed=seed)).startswith(code)
     assert not (await lab.run(seed=seed + 1)).reused
