@@ -155,6 +155,7 @@ export class Shelf {
       this.refresh(id); // which brings its presigned URL
       return;
     }
+    if (event.type !== "progress") Object.assign(item.live, { step: null, steps: null }); // those of the stage before
     Object.assign(item.live, event, event.remaining_seconds === undefined ? {} : { remaining_at: Date.now() });
     item.fraction = event.fraction ?? item.fraction;
     item.early_look = event.early_look ?? item.early_look;

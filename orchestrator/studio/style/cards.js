@@ -110,13 +110,15 @@ export const cardStyles = css`
     display: grid;
     grid-auto-columns: minmax(0, 1fr);
     grid-auto-flow: column;
-    gap: 0.6rem;
+    grid-template-rows: repeat(3, auto);
+    gap: 0.25rem 0.6rem;
     list-style: none;
   }
   .stepper li {
     display: grid;
-    gap: 0.25rem;
-    align-content: start;
+    grid-row: span 3;
+    grid-template-rows: subgrid;
+    align-items: end;
     color: var(--muted);
     font-size: 0.875em;
     line-height: 1.3;

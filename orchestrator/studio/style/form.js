@@ -386,6 +386,11 @@ export const formStyles = css`
       display: grid;
     }
   }
+  @media (max-height: 499px) {
+    .send {
+      position: static;
+    }
+  }
   #blocked:empty {
     display: none;
   }
