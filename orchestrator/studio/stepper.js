@@ -40,7 +40,8 @@ export function stepper(item) {
   const rest = left(item);
   const done = percent(item.fraction ?? 0);
   const waits = item.state === "queued" || WAITING.includes(item.live.type);
-  const told = rest < 1 ? "any moment now" : `about ${seconds(rest)} left${waits ? ", once a machine is free" : ""}`;
+  const over = done < 95 ? "taking longer than estimated" : "any moment now";
+  const told = rest < 1 ? over : `about ${seconds(rest)} left${waits ? ", once a machine is free" : ""}`;
   return html`
     <ol class="stepper" aria-label="Stages">
       ${item.plan.map(({ stage }) => {
