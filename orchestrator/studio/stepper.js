@@ -32,7 +32,8 @@ export function standing(item, stage) {
 /** Seconds that are left by the last telling, or by the plan where nothing was told yet. Pure. */
 export function left(item, now = Date.now()) {
   const { remaining_seconds: told, remaining_at: at } = item.live;
-  if (told !== undefined) return Math.max(0, told - (now - at) / 1000);
+  const since = WAITING.includes(item.live.type) ? 0 : (now - at) / 1000; // nothing is done while it waits
+  if (told !== undefined) return Math.max(0, told - since);
   return item.plan.reduce((sum, step) => sum + step.estimated_seconds, 0) * (1 - (item.fraction ?? 0));
 }
 
