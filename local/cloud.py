@@ -25,6 +25,7 @@ from local.supervisor import Service, Supervisor
 from shared.artifacts import S3Settings
 from shared.artifacts.bucket import setup
 from shared.contracts.vocabulary import Stage
+from shared.tls import trusted
 
 FACTS = "cloud.json"
 
@@ -181,7 +182,7 @@ class Cloud:
 def _answers(url: str, headers: dict[str, str] | None = None) -> Callable[[], Awaitable[bool]]:
     async def ready() -> bool:
         with suppress(httpx.TransportError):
-            async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
+            async with httpx.AsyncClient(trust_env=False, timeout=2, verify=trusted()) as client:
                 return (await client.get(url, headers=headers)).is_success
         return False
 

@@ -14,6 +14,8 @@ from socket import AF_INET, SOCK_STREAM, socket
 
 import httpx
 
+from shared.tls import trusted
+
 HOST = "127.0.0.1"
 SERVERS = ("master", "volume", "filer", "s3", "admin")
 
@@ -94,7 +96,7 @@ class Seaweed:
     def ready(self) -> bool:
         """Whether it answers by now."""
         try:
-            return httpx.get(f"{self.endpoint_url}/healthz", timeout=1, trust_env=False).is_success
+            return httpx.get(f"{self.endpoint_url}/healthz", timeout=1, trust_env=False, verify=trusted()).is_success
         except httpx.TransportError:
             return False
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from shared.errors import FatalError, TransientError
+from shared.tls import trusted
 
 TIMEOUT = httpx.Timeout(connect=5, read=10, write=10, pool=10)
 LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20)  # RunPod allows 200 to 400 at once
@@ -73,6 +74,7 @@ class RunPodClient:
             timeout=TIMEOUT,
             limits=LIMITS,
             trust_env=False,
+            verify=trusted(),
         )
 
     async def close(self) -> None:

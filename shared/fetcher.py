@@ -61,7 +61,7 @@ class Fetcher:
     ) -> None:
         self._settings = settings
         self._resolver = resolver
-        self._ssl_context = ssl_context or httpx.create_ssl_context(trust_env=False)
+        self._ssl_context = ssl_context
 
     async def fetch(self, url: str, target: Path, *, max_bytes: int) -> Fetched:
         """Get it into `target`, which appears only when whole.

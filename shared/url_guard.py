@@ -17,6 +17,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 import httpx
 
 from shared.errors import UserError
+from shared.tls import trusted
 
 Address = IPv4Address | IPv6Address
 Resolver = Callable[[str], Awaitable[list[str]]]
@@ -174,7 +175,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self._resolver = resolver
         # connections are never reused: two names at one address must not share one that was verified for the first
         self._inner = httpx.AsyncHTTPTransport(
-            verify=ssl_context or httpx.create_ssl_context(trust_env=False),
+            verify=ssl_context or trusted(),
             limits=httpx.Limits(max_keepalive_connections=0),
             trust_env=False,
         )

@@ -11,6 +11,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt,
 from shared.comfy.events import FileRef
 from shared.comfy.failures import GraphJson, rejection
 from shared.errors import FatalError, MivoError, TransientError
+from shared.tls import trusted
 
 T = TypeVar("T")
 GET_ATTEMPTS = 3
@@ -38,7 +39,9 @@ class ComfyApi:
         self.base_url = base_url.rstrip("/")
         self.request_seconds = request_seconds
         self._process_end = process_end
-        self._http = httpx.AsyncClient(base_url=self.base_url, timeout=request_seconds, trust_env=False)
+        self._http = httpx.AsyncClient(
+            base_url=self.base_url, timeout=request_seconds, trust_env=False, verify=trusted()
+        )
 
     async def __aenter__(self) -> Self:
         return self

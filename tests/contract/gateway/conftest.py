@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.tls import trusted
 from tests.contract.gateway.harness import BEARER, Client, SdkWorker, serve, settings
 
 
@@ -29,7 +30,7 @@ async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[str
     clients: list[httpx.AsyncClient] = []
 
     def make(url: str) -> Client:
-        http = httpx.AsyncClient(base_url=url, headers=BEARER, timeout=30)
+        http = httpx.AsyncClient(base_url=url, headers=BEARER, timeout=30, verify=trusted())
         clients.append(http)
         return Client(http, request.node.name.replace("[", "-").replace("]", ""))
 

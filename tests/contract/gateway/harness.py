@@ -18,6 +18,7 @@ import httpx
 
 from local.runpod_gateway.app import Server
 from local.runpod_gateway.settings import Settings
+from shared.tls import trusted
 
 KEY = "local-key"
 BEARER = {"Authorization": f"Bearer {KEY}"}
@@ -263,6 +264,6 @@ class GatewayProcess:
         assert self.process is not None
         assert self.process.poll() is None, self._log.read_text(encoding="utf-8")
         try:
-            return httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200
+            return httpx.get(f"{self.url}/healthz", timeout=2, verify=trusted()).status_code == 200
         except httpx.TransportError:
             return False

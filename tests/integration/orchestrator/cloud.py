@@ -20,6 +20,7 @@ from orchestrator.settings import ApiKey, Settings
 from orchestrator.store import Database
 from shared.artifacts import ArtifactStore, S3Settings
 from shared.contracts.vocabulary import Stage, TextEncoder
+from shared.tls import trusted
 from tests.integration.orchestrator.fake_worker import FakeWorker
 from tests.integration.orchestrator.scripted_runpod import ScriptedJob, ScriptedRunPod, endpoint_of, make_app, serving
 
@@ -162,7 +163,9 @@ async def orchestrating(settings: Settings, token: str = KEY) -> AsyncIterator[h
     """One replica, and a client of it that has a key."""
     async with (
         serving(create_app(settings)) as url,
-        httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}, trust_env=False) as http,
+        httpx.AsyncClient(
+            base_url=url, headers={"Authorization": f"Bearer {token}"}, trust_env=False, verify=trusted()
+        ) as http,
     ):
         yield http
 

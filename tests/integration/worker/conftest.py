@@ -17,6 +17,7 @@ from shared.contracts.stage import StageReply
 from shared.contracts.vocabulary import Stage
 from shared.errors import ErrorBody
 from shared.stage import StageDefinition
+from shared.tls import trusted
 from shared.worker import Worker, run_stage
 from shared.worker.engine import Engine
 from tests.contract.gateway.harness import BEARER, Client, serve, settings
@@ -65,7 +66,7 @@ async def start_endpoint(
 
         async def start(stage: Stage = Stage.BASE_GEN, **over: Any) -> Endpoint:
             url = stack.enter_context(serve(settings(new_database(), **over)))
-            http = httpx.AsyncClient(base_url=url, headers=BEARER, timeout=30)
+            http = httpx.AsyncClient(base_url=url, headers=BEARER, timeout=30, verify=trusted())
             await stack.enter_async_context(http)
             made = Endpoint(Client(http, stage.replace("_", "-")), s3_settings, tmp_path, stage)
             stack.callback(made.close)
