@@ -8,6 +8,8 @@ PY := $(BIN)/python
 WORKERS ?= 3
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)
+# A dozen processes share the cores, and the threads of OpenBLAS spin while they wait for each other.
+export OPENBLAS_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 

@@ -17,6 +17,7 @@ import { forget, keepForm, keepKey, keptForm, keptKey } from "./memory.js";
 import { changed, defaults, missing, option, request } from "./offer.js";
 import { Price } from "./price.js";
 import { Shelf, ended } from "./shelf.js";
+import { cameraStyles } from "./style/camera.js";
 import { cardStyles } from "./style/cards.js";
 import { formStyles } from "./style/form.js";
 import { theme } from "./style/theme.js";
@@ -25,7 +26,7 @@ import { advice, sentence } from "./words.js";
 const UNKEPT = ["upload_id", "control.upload_id", "control.source"]; // files do not survive a reload
 
 export class LtxStudio extends LitElement {
-  static styles = [theme, formStyles, cardStyles];
+  static styles = [theme, formStyles, cameraStyles, cardStyles];
   static properties = {
     baseUrl: { attribute: "base-url" },
     theme: { reflect: true },

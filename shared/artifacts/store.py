@@ -67,7 +67,8 @@ class ArtifactStore:
         self.settings = settings
         self._client: S3Client = connect(settings)
         self._probe: S3Client = connect(settings, attempts=1, seconds=READY_SECONDS)
-        self._signer: S3Client = connect(settings, endpoint_url=settings.public_endpoint_url)
+        public = settings.public_endpoint_url
+        self._signer: S3Client = connect(settings, endpoint_url=public) if public else self._client
         self._transfer = TransferConfig(
             multipart_threshold=settings.part_bytes,
             multipart_chunksize=settings.part_bytes,
