@@ -164,9 +164,13 @@ def test_a_checkout_is_started_as_main_py(tmp_path: Path) -> None:
     assert ComfySettings(dir=tmp_path, python="python3").argv == ["python3", "main.py"]
 
 
-def test_threads_of_ended_processes_end() -> None:
-    names = [thread.name for thread in threading.enumerate()]
-    assert not [name for name in names if name.startswith("comfy-")]
+async def test_threads_of_ended_processes_end(process: ComfyProcess) -> None:
+    others = set(threading.enumerate())  # of servers that other tests of this process share
+    await process.start()
+    readers = [thread for thread in threading.enumerate() if thread not in others and thread.name == "comfy-log"]
+    assert len(readers) == 1
+    await process.stop()
+    assert not readers[0].is_alive()
 
 
 def running(pid: int) -> bool:
