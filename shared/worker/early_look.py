@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from shared import durations, geometry, media
+from shared import durations, geometry
 from shared.contracts import keys
 from shared.contracts.artifact import Artifact, early_look_key
 from shared.contracts.stage import BaseGenInput
@@ -55,29 +55,18 @@ async def _make(worker: Worker, work: BaseGenInput, latents: dict[str, Path], fo
         await execute.hand_over(comfy, {role: latents[role] for role in READ}, names)
         run = await execute.execute(comfy, graph, seconds=seconds, on_progress=lambda _: None, idle=True)
         found = await execute.collect(comfy, graph, run, names, folder)
-    clip, crop = geometry.clip(work.duration), geometry.tier(work.resolution, half=True).crop
     path = folder / "early_look.mp4"
-    info = await media.deliver_video(
+    facts = await outputs.encode(
         found["clip"],
         found["sound"],
         path,
-        crop=crop,
-        frames=clip.deliver,
-        fps=clip.fps,
-        seconds=clip.seconds,
+        crop=geometry.tier(work.resolution, half=True).crop,
+        length=geometry.clip(work.duration),
         crf=CRF,
         preset=PRESET,
         comment=f"LTX-2, early look, {worker.engine.name}",
         timeout=seconds,
     )
-    facts = {
-        "width": crop.width,
-        "height": crop.height,
-        "frames": clip.deliver,
-        "fps": clip.fps,
-        "seconds": float(clip.seconds),
-        "audio_seconds": info.audio_seconds,
-    }
     local = outputs.Local(ROLE, path, early_look_key(stage_key, names.execution), "video/mp4", facts)
     made = (await outputs.upload(store, [local]))[ROLE]
     await asyncio.to_thread(store.looks.write, stage_key, made)

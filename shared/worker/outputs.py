@@ -113,14 +113,12 @@ async def deliver(
     """The video of pictures and sound, cut to exactly what was asked for, looked at and listened to, and its poster."""
     want = expected(work)
     video, poster = folder / "video.mp4", folder / "poster.jpg"
-    made = await media.deliver_video(
+    facts = await encode(
         clip,
         sound,
         video,
         crop=want.crop,
-        frames=want.clip.deliver,
-        fps=want.clip.fps,
-        seconds=want.clip.seconds,
+        length=want.clip,
         crf=CRF[work.resolution],
         preset=PRESET[work.resolution],
         comment=comment,
@@ -130,17 +128,46 @@ async def deliver(
     await media.poster(video, poster, at_seconds=want.clip.seconds / 2)
     stage_key = keys.stage_key(work)
     size = {"width": want.crop.width, "height": want.crop.height}
-    facts = {
-        **size,
-        "frames": want.clip.deliver,
-        "fps": want.clip.fps,
-        "seconds": float(want.clip.seconds),
-        "audio_seconds": made.audio_seconds,
-    }
     return [
         Local("video", video, naming.video_key(stage_key, execution), "video/mp4", facts),
-        Local("poster", poster, naming.poster_key(stage_key, execution), "image/jpeg", dict(size)),
+        Local("poster", poster, naming.poster_key(stage_key, execution), "image/jpeg", size),
     ]
+
+
+async def encode(
+    pictures: Path,
+    sound: Path,
+    path: Path,
+    *,
+    crop: geometry.Crop,
+    length: geometry.Clip,
+    crf: int,
+    preset: str,
+    comment: str,
+    timeout: float,  # noqa: ASYNC109  handed on to ffmpeg's process
+) -> dict[str, object]:
+    """Pictures and sound as an mp4 of exactly this size and length; what its artifact says of it."""
+    made = await media.deliver_video(
+        pictures,
+        sound,
+        path,
+        crop=crop,
+        frames=length.deliver,
+        fps=length.fps,
+        seconds=length.seconds,
+        crf=crf,
+        preset=preset,
+        comment=comment,
+        timeout=timeout,
+    )
+    return {
+        "width": crop.width,
+        "height": crop.height,
+        "frames": length.deliver,
+        "fps": length.fps,
+        "seconds": float(length.seconds),
+        "audio_seconds": made.audio_seconds,
+    }
 
 
 async def upload(store: ArtifactStore, files: list[Local]) -> dict[str, Artifact]:
