@@ -9,13 +9,10 @@ from playwright.async_api import expect as expect_soon
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from local.layout import Options
-from orchestrator.queue import queue_migrations
-from orchestrator.store.migrations import migrate, own_migrations
-from shared.artifacts import S3Settings, setup
+from shared.artifacts import S3Settings
 from tests.browser.studio import FLAGS, MANY, SOON, Studio, needed, studio_in
 from tests.fixtures_cloud import RunningCloud, running_cloud
-from tests.fixtures_s3 import fresh_bucket
-from tests.integration.orchestrator.cloud import Cloud, cloud_over
+from tests.integration.orchestrator.cloud import Cloud, fresh_cloud
 
 for each in (expect, expect_soon):
     each.set_options(timeout=SOON)  # five seconds are little for a busy machine
@@ -52,13 +49,9 @@ def studio(browser: Browser, cloud: RunningCloud) -> Iterator[Studio]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def orchestrator(new_database: Callable[[], str], seaweed_settings: S3Settings) -> AsyncIterator[Cloud]:
     """An orchestrator alone, over a RunPod that does nothing until a test says so: for what needs no rendering."""
-    database_url = new_database()
-    await migrate(database_url, queue_migrations, own_migrations)
-    with fresh_bucket(seaweed_settings) as bucket:
-        setup(bucket)
-        async with cloud_over(database_url, bucket) as started:
-            started.runpod.worker = None
-            yield started
+    async with fresh_cloud(new_database, seaweed_settings) as started:
+        started.runpod.worker = None
+        yield started
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

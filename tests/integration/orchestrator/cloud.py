@@ -15,12 +15,14 @@ from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixe
 from orchestrator.advance import Advance
 from orchestrator.app import create_app
 from orchestrator.metrics import Metrics
-from orchestrator.queue import Queue
+from orchestrator.queue import Queue, queue_migrations
 from orchestrator.settings import ApiKey, Settings
 from orchestrator.store import Database
-from shared.artifacts import ArtifactStore, S3Settings
+from orchestrator.store.migrations import migrate, own_migrations
+from shared.artifacts import ArtifactStore, S3Settings, setup
 from shared.contracts.vocabulary import Stage, TextEncoder
 from shared.tls import trusted
+from tests.fixtures_s3 import fresh_bucket
 from tests.integration.orchestrator.fake_worker import FakeWorker
 from tests.integration.orchestrator.scripted_runpod import ScriptedJob, ScriptedRunPod, endpoint_of, make_app, serving
 
@@ -182,3 +184,14 @@ async def cloud_over(database_url: str, bucket: S3Settings, **changes: Any) -> A
             async with orchestrating(settings) as http:
                 url = str(http.base_url).rstrip("/")
                 yield Cloud(url, http, runpod, worker, store, settings, database_url)
+
+
+@asynccontextmanager
+async def fresh_cloud(new_database: Callable[[], str], server: S3Settings, **changes: Any) -> AsyncIterator[Cloud]:
+    """Everything over a database and a bucket of its own: for fixtures of a wider scope than one test."""
+    database_url = new_database()
+    await migrate(database_url, queue_migrations, own_migrations)
+    with fresh_bucket(server) as bucket:
+        setup(bucket)
+        async with cloud_over(database_url, bucket, **changes) as cloud:
+            yield cloud

@@ -11,11 +11,8 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse, Response
 from PIL import Image
 
-from orchestrator.queue import queue_migrations
-from orchestrator.store.migrations import migrate, own_migrations
-from shared.artifacts import S3Settings, setup
-from tests.fixtures_s3 import fresh_bucket
-from tests.integration.orchestrator.cloud import Cloud, cloud_over
+from shared.artifacts import S3Settings
+from tests.integration.orchestrator.cloud import Cloud, fresh_cloud
 from tests.integration.orchestrator.scripted_runpod import serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -62,12 +59,8 @@ async def host() -> AsyncIterator[str]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared_cloud(new_database: Callable[[], str], seaweed_settings: S3Settings) -> AsyncIterator[Cloud]:
     """One for all the refusals: they leave nothing behind, which is what they check."""
-    database_url = new_database()
-    await migrate(database_url, queue_migrations, own_migrations)
-    with fresh_bucket(seaweed_settings) as s3:
-        setup(s3)
-        async with cloud_over(database_url, s3, allow_draft=False) as cloud:
-            yield cloud
+    async with fresh_cloud(new_database, seaweed_settings, allow_draft=False) as cloud:
+        yield cloud
 
 
 CASES: list[tuple[str, dict[str, Any], str, str | None]] = [
