@@ -102,7 +102,9 @@ async def _running(settings: Settings, metrics: Metrics) -> AsyncIterator[Servic
         await queue.open()
         store = stack.enter_context(ArtifactStore(settings.s3))
         library = Library(store, presign_seconds=settings.presign_seconds)
-        runpod = RunPodClient(str(settings.runpod_endpoint_base_url), settings.runpod_api_key.get_secret_value())
+        runpod = RunPodClient(
+            str(settings.runpod_endpoint_base_url), settings.runpod_api_key.get_secret_value(), count=metrics.asked
+        )
         stack.push_async_callback(runpod.close)
         outside = Outside(settings.fetching)
         advance = Advance(
@@ -116,7 +118,13 @@ async def _running(settings: Settings, metrics: Metrics) -> AsyncIterator[Servic
             tell_progress=settings.webhook_progress,
         )
         tasks = Tasks(
-            database=database, advance=advance, runpod=runpod, library=library, sender=outside, settings=settings
+            database=database,
+            advance=advance,
+            runpod=runpod,
+            library=library,
+            sender=outside,
+            settings=settings,
+            metrics=metrics,
         )
         tasks.register(queue)
         poller = Poller(database=database, advance=advance, runpod=runpod, library=library, settings=settings)

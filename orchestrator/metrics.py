@@ -1,12 +1,23 @@
-"""Prometheus series of this replica. Each app has its own registry, so tests and replicas do not mix."""
+"""Prometheus series of this replica. Each app has its own registry, so tests and replicas do not mix.
 
+`deploy/monitoring` asks for these names; a test holds the two together.
+"""
+
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from orchestrator.runpod_client import OPERATIONS, OUTCOMES
 from orchestrator.store.rows import Generation, StageRun
 from orchestrator.transitions import Announce, Effect, GenerationState, RunState
 from shared.contracts.artifact import Manifest
+from shared.contracts.vocabulary import Stage
+from shared.errors import ErrorCode
+
+DELIVERIES = ("delivered", "pending", "dead")
+"""What a try of a webhook leaves its delivery in; `pending` is tried again."""
 
 SECONDS = (0.5, 1, 2.5, 5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120)
 
@@ -50,9 +61,71 @@ class Metrics:
         self.live_runs = Gauge(
             "ltx2_live_stage_runs", "Stage runs that have not ended", ["stage", "state"], registry=self.registry
         )
+        self.oldest_runs = Gauge(
+            "ltx2_oldest_stage_run_seconds",
+            "How long the oldest live stage run has been in its state",
+            ["stage", "state"],
+            registry=self.registry,
+        )
+        self.poll_late = Gauge(
+            "ltx2_poll_late_seconds", "How overdue the next look at a stage run is", registry=self.registry
+        )
+        self.tasks_late = Gauge(
+            "ltx2_task_late_seconds", "How long the oldest due task has waited", ["task"], registry=self.registry
+        )
+        self.runpod = Counter(
+            "ltx2_runpod_requests", "Requests to RunPod", ["operation", "outcome"], registry=self.registry
+        )
+        self.webhooks = Counter(
+            "ltx2_webhooks", "Tries of final webhooks, by what came of them", ["state"], registry=self.registry
+        )
         self.requests = Histogram(
             "ltx2_http_seconds", "HTTP requests", ["method", "route", "status"], registry=self.registry
         )
+        self._begin()
+
+    def _begin(self) -> None:
+        """Every counter that is alerted on starts at 0: `increase` does not see a series that appears at 1."""
+        for stage in Stage:
+            for state in filter(lambda state: state.final, RunState):
+                self.runs.labels(stage, state)
+            for family in get_args(ErrorCode):
+                for code in get_args(family):
+                    self.errors.labels(stage, code)
+        for ended in filter(lambda state: state.final, GenerationState):
+            self.generations.labels(ended)
+        for kind in ("charged", "refunded"):
+            self.credits.labels(kind)
+        for operation in OPERATIONS:
+            for outcome in OUTCOMES:
+                self.runpod.labels(operation, outcome)
+        for delivery in DELIVERIES:
+            self.webhooks.labels(delivery)
+
+    def asked(self, operation: str, outcome: str) -> None:
+        """One request to RunPod."""
+        self.runpod.labels(operation, outcome).inc()
+
+    def live(
+        self,
+        *,
+        generations: dict[str, int],
+        runs: Iterable[tuple[str, str, int, float]],
+        poll_late: float,
+        tasks_late: dict[str, float],
+    ) -> None:
+        """What the database says of work that has not ended; what it no longer names is gone."""
+        self.live_generations.clear()
+        for state in filter(lambda state: not state.final, GenerationState):
+            self.live_generations.labels(state).set(generations.get(state, 0))
+        self.live_runs.clear()
+        self.oldest_runs.clear()
+        for stage, run_state, count, seconds in runs:
+            self.live_runs.labels(stage, run_state).set(count)
+            self.oldest_runs.labels(stage, run_state).set(seconds)
+        self.poll_late.set(poll_late)
+        for task, seconds in tasks_late.items():
+            self.tasks_late.labels(task).set(seconds)
 
     def ended(
         self, run: StageRun, state: RunState, *, code: str | None, manifest: Manifest | None, reused: bool

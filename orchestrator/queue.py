@@ -18,6 +18,7 @@ from orchestrator.store.migrations import Step
 log = structlog.get_logger()
 
 SUBMIT, CANCEL, DELIVER, TELL, PRUNE = "submit", "cancel", "deliver", "tell", "prune"
+NAMES = (SUBMIT, CANCEL, DELIVER, TELL, PRUNE)
 PRUNE_CRON = "17 * * * *"
 """Once an hour, whoever of the replicas is first."""
 
@@ -92,6 +93,17 @@ class Queue:
             log.warning("task rescued", task=job.task_name, **job.task_kwargs)
             count += 1
         return count
+
+    async def late(self, connection: Connection) -> dict[str, float]:
+        """Task -> seconds that its oldest due one has waited for a worker; 0 where none is due."""
+        cursor = await connection.execute(
+            "SELECT task_name, extract(epoch FROM clock_timestamp() - min(due))::float8 FROM"
+            " (SELECT task_name, COALESCE(scheduled_at,"
+            " (SELECT max(at) FROM procrastinate_events WHERE job_id = job.id)) AS due"
+            " FROM procrastinate_jobs job WHERE status = 'todo') AS waiting"
+            " WHERE due <= clock_timestamp() GROUP BY task_name"
+        )
+        return dict.fromkeys(NAMES, 0.0) | {str(task): float(seconds) for task, seconds in await cursor.fetchall()}
 
     async def _forgotten(self) -> list[int]:
         async with self._pool.connection() as connection:

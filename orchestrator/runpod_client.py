@@ -18,6 +18,12 @@ from shared.tls import trusted
 TIMEOUT = httpx.Timeout(connect=5, read=10, write=10, pool=10)
 LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20)  # RunPod allows 200 to 400 at once
 TRIES = 3
+OPERATIONS = ("run", "status", "cancel", "health")
+OUTCOMES = ("ok", "busy", "server_error", "refused", "unreachable")
+"""Of one request: 429 is `busy`, 5xx `server_error`, `refused` any other that the operation does not expect."""
+Count = Callable[[str, str], None]
+"""Told the operation and the outcome of every request."""
+
 MIN_EXECUTION_MS, MIN_TTL_MS = 5_000, 10_000
 MAX_MS = 7 * 24 * 3600 * 1000
 
@@ -67,7 +73,8 @@ class RunPodClient:
     cannot be reached or is busy, and FatalError internal when it refuses what we send.
     """
 
-    def __init__(self, base_url: str, api_key: str) -> None:
+    def __init__(self, base_url: str, api_key: str, *, count: Count) -> None:
+        self._count = count
         self._http = httpx.AsyncClient(
             base_url=base_url.rstrip("/") + "/",
             headers={"Authorization": f"Bearer {api_key}"},
@@ -93,25 +100,58 @@ class RunPodClient:
             body["policy"] = policy.as_json()
         if webhook is not None:
             body["webhook"] = webhook
-        answer = await _tried(lambda: self._http.post(f"{endpoint}/run", json=body), again=_never_arrived)
+        answer = await self._asked("run", lambda: self._http.post(f"{endpoint}/run", json=body), again=_never_arrived)
         return _job(_checked(answer)).id
 
     async def status(self, endpoint: str, job_id: str) -> Job | None:
         """None: RunPod does not know the job (expired, or never was)."""
-        answer = await _tried(lambda: self._http.get(f"{endpoint}/status/{job_id}"), again=_passing)
-        return None if answer.status_code == httpx.codes.NOT_FOUND else _job(_checked(answer))
+        answer = await self._asked("status", lambda: self._http.get(f"{endpoint}/status/{job_id}"), gone=_UNKNOWN)
+        return None if answer.status_code in _UNKNOWN else _job(_checked(answer))
 
     async def cancel(self, endpoint: str, job_id: str) -> None:
         """Stop a job; one that RunPod does not know, or that has ended, is stopped already."""
-        answer = await _tried(lambda: self._http.post(f"{endpoint}/cancel/{job_id}"), again=_passing)
-        if answer.status_code not in {httpx.codes.NOT_FOUND, httpx.codes.BAD_REQUEST, httpx.codes.CONFLICT}:
+        answer = await self._asked("cancel", lambda: self._http.post(f"{endpoint}/cancel/{job_id}"), gone=_STOPPED)
+        if answer.status_code not in _STOPPED:
             _checked(answer)
 
     async def health(self, endpoint: str) -> dict[str, Any]:
         """Counts: `{"jobs": {...}, "workers": {...}}`."""
-        answer = await _tried(lambda: self._http.get(f"{endpoint}/health"), again=_passing)
+        answer = await self._asked("health", lambda: self._http.get(f"{endpoint}/health"))
         found: dict[str, Any] = _checked(answer).json()
         return found
+
+    async def _asked(
+        self,
+        operation: str,
+        send: Callable[[], Awaitable[httpx.Response]],
+        *,
+        again: Callable[[BaseException], bool] | None = None,
+        gone: frozenset[int] = frozenset(),
+    ) -> httpx.Response:
+        """Send, again if that may help; every try is counted. `gone`: answers that are as good as any other."""
+
+        async def counted() -> httpx.Response:
+            try:
+                answer = await send()
+            except httpx.TransportError:
+                self._count(operation, "unreachable")
+                raise
+            self._count(operation, _outcome(answer, gone))
+            return answer
+
+        return await _tried(counted, again=again or _passing)
+
+
+_UNKNOWN = frozenset({httpx.codes.NOT_FOUND.value})
+_STOPPED = _UNKNOWN | {httpx.codes.BAD_REQUEST.value, httpx.codes.CONFLICT.value}
+
+
+def _outcome(answer: httpx.Response, gone: frozenset[int]) -> str:
+    if answer.is_success or answer.status_code in gone:
+        return "ok"
+    if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+        return "busy"
+    return "server_error" if answer.is_server_error else "refused"
 
 
 class _BusyError(Exception):

@@ -15,6 +15,7 @@ from pydantic import AnyHttpUrl
 from orchestrator.advance import Advance
 from orchestrator.history import upstream_of
 from orchestrator.library import Library
+from orchestrator.metrics import Metrics
 from orchestrator.news import LEFT
 from orchestrator.plan import stage_input
 from orchestrator.queue import CANCEL, DELIVER, PRUNE, PRUNE_CRON, SUBMIT, TELL, Queue
@@ -80,6 +81,7 @@ class Tasks:
         library: Library,
         sender: Sender,
         settings: Settings,
+        metrics: Metrics,
     ) -> None:
         self._database = database
         self._advance = advance
@@ -87,6 +89,7 @@ class Tasks:
         self._library = library
         self._sender = sender
         self._settings = settings
+        self._metrics = metrics
         self._telling = 0
         first, longest = settings.retry_seconds, settings.retry_seconds_max
         self._submits = Backoff(tries=settings.submit_tries, first=first, longest=longest)
@@ -193,6 +196,7 @@ class Tasks:
         state = "delivered" if good else "dead" if self._deliveries.last(context.job) else "pending"
         async with self._database.transaction() as connection:
             await deliveries.answered(connection, delivery_id, state=state, answer=answer)
+        self._metrics.webhooks.labels(state).inc()
         log.info("webhook", generation_id=generation.id, delivery_id=delivery_id, state=state, answer=answer)
         if state == "pending":
             raise TransientError("connection_lost", f"the webhook was not taken: {answer}")

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml  # type: ignore[import-untyped]  # PyYAML ships no types; one safe_load does not warrant stubs
+import yaml
 
 from local.comfyui_preview.settings import Settings, read_model_names
 

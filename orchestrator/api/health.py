@@ -68,10 +68,7 @@ async def metrics(services: Injected, _key: Observer) -> Response:
     async with services.database.transaction() as connection:
         live = await generations.count_live(connection)
         live_runs = await runs.count_live(connection)
-    services.metrics.live_generations.clear()
-    services.metrics.live_runs.clear()
-    for state, count in live.items():
-        services.metrics.live_generations.labels(state).set(count)
-    for stage, state, count in live_runs:
-        services.metrics.live_runs.labels(stage, state).set(count)
+        poll_late = await runs.poll_late(connection)
+        tasks_late = await services.queue.late(connection)
+    services.metrics.live(generations=live, runs=live_runs, poll_late=poll_late, tasks_late=tasks_late)
     return Response(generate_latest(services.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -151,11 +151,25 @@ async def due_soon(connection: Connection, run_id: str, *, gap: float) -> None:
     )
 
 
-async def count_live(connection: Connection) -> list[tuple[str, str, int]]:
-    """(stage, state, how many) of live runs."""
+async def count_live(connection: Connection) -> list[tuple[str, str, int, float]]:
+    """(stage, state, how many, seconds that the oldest has been in it) of live runs."""
     cursor: Any = await connection.execute(
-        sql.SQL("SELECT stage, state, count(*) FROM stage_runs WHERE {live} GROUP BY stage, state").format(
-            live=sql.SQL(LIVE)
-        )
+        sql.SQL(
+            "SELECT stage, state, count(*), extract(epoch FROM clock_timestamp() - min(CASE state"
+            " WHEN 'running' THEN started_at WHEN 'submitted' THEN submitted_at ELSE created_at END))::float8"
+            " FROM stage_runs WHERE {live} GROUP BY stage, state"
+        ).format(live=sql.SQL(LIVE))
     )
-    return [(str(stage), str(state), int(count)) for stage, state, count in await cursor.fetchall()]
+    return [(str(stage), str(state), int(count), float(age)) for stage, state, count, age in await cursor.fetchall()]
+
+
+async def poll_late(connection: Connection) -> float:
+    """Seconds by which the most overdue look at a live run is late; 0 where none is."""
+    cursor = await connection.execute(
+        sql.SQL(
+            "SELECT GREATEST(0, COALESCE(max(extract(epoch FROM clock_timestamp() - next_poll_at)), 0))::float8"
+            " FROM stage_runs WHERE {live}"
+        ).format(live=sql.SQL(LIVE))
+    )
+    row = await cursor.fetchone()
+    return float(row[0]) if row else 0.0

@@ -82,9 +82,45 @@ async def test_metrics_count_what_happened(cloud: Cloud) -> None:
     ):
         assert line in text, line
     assert "ltx2_live_generations{state=" in text
+    assert float(value_of(text, 'ltx2_runpod_requests_total{operation="run",outcome="ok"}')) >= 3
     assert 'ltx2_artifact_bytes_total{role="video",stage="spatial_upscale"} 14.0' in text
     assert 'route="/api/generations/{generation_id}"' in text
     assert cloud.settings.runpod_api_key.get_secret_value() not in text
+
+
+def value_of(text: str, series: str) -> float:
+    [value] = [line.rpartition(" ")[2] for line in text.splitlines() if line.startswith(f"{series} ")]
+    return float(value)
+
+
+async def test_metrics_say_what_is_late(cloud: Cloud) -> None:
+    """A run that no worker takes, a look that nobody takes, and a task that no worker of the queue takes."""
+    cloud.runpod.worker = None
+    made = await cloud.create()
+    await cloud.seen(made["id"], "submitted")
+    quiet = (await cloud.http.get("/metrics")).text
+    assert value_of(quiet, 'ltx2_task_late_seconds{task="deliver"}') == 0
+    assert value_of(quiet, 'ltx2_live_generations{state="queued"}') == 0
+    # what a newer release has planned is left alone by the poller of this one
+    await cloud.rows("UPDATE generations SET plan = jsonb_set(plan, '{stages,0,params,contract_version}', '99')")
+    await cloud.rows(
+        "UPDATE stage_runs SET submitted_at = now() - interval '100 s', next_poll_at = now() - interval '50 s',"
+        " state = 'submitted', deadline_at = now() + interval '1 day'"
+    )
+    # a lock that is held keeps a task waiting, whoever works
+    job = (
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, status, scheduled_at)"
+        " VALUES ('default', %s, 'held', %s::procrastinate_job_status, now() - interval '70 s')"
+    )
+    await cloud.rows(job, "cancel", "doing")
+    await cloud.rows(job, "deliver", "todo")
+    await cloud.rows(job.replace("now() -", "now() +"), "submit", "todo")
+    text = (await cloud.http.get("/metrics")).text
+    waiting = value_of(text, 'ltx2_oldest_stage_run_seconds{stage="base_gen",state="submitted"}')
+    assert 100 <= waiting < 200
+    assert 50 <= value_of(text, "ltx2_poll_late_seconds") < 150
+    assert 70 <= value_of(text, 'ltx2_task_late_seconds{task="deliver"}') < 170
+    assert value_of(text, 'ltx2_task_late_seconds{task="submit"}') == 0
 
 
 async def test_the_api_describes_itself(cloud: Cloud) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 
 from orchestrator.library import Library
+from orchestrator.metrics import Metrics
 from orchestrator.outside import Outside
 from orchestrator.queue import PRUNE
 from orchestrator.runpod_client import RunPodClient
@@ -81,8 +82,9 @@ async def test_many_replicas_may_prune_at_once(cloud: Cloud) -> None:
 
 
 async def test_it_is_asked_for_every_hour(cloud: Cloud) -> None:
+    metrics = Metrics()
     async with replica(cloud.database_url) as over:
-        runpod = RunPodClient("http://127.0.0.1:1", "key")
+        runpod = RunPodClient("http://127.0.0.1:1", "key", count=metrics.asked)
         Tasks(
             database=over.database,
             advance=over.advance,
@@ -90,6 +92,7 @@ async def test_it_is_asked_for_every_hour(cloud: Cloud) -> None:
             library=Library(cloud.store, presign_seconds=60),
             sender=Outside(cloud.settings.fetching),
             settings=cloud.settings,
+            metrics=metrics,
         ).register(over.queue)
         await runpod.close()
         periodic = over.queue.app.periodic_registry.periodic_tasks.values()

@@ -1,8 +1,9 @@
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
 
-from orchestrator.runpod_client import JobState, Policy, RunPodClient
+from orchestrator.runpod_client import OPERATIONS, OUTCOMES, Count, JobState, Policy, RunPodClient
 from shared.contracts.vocabulary import Stage
 from shared.errors import FatalError, TransientError
 from tests.integration.orchestrator.scripted_runpod import ScriptedRunPod, endpoint_of, make_app, serving
@@ -18,8 +19,17 @@ async def runpod() -> AsyncIterator[ScriptedRunPod]:
 
 
 @pytest.fixture
-async def client(runpod: ScriptedRunPod) -> AsyncIterator[RunPodClient]:
-    made = RunPodClient(f"{runpod.url}/v2", "runpod-key")
+def asked() -> Counter[tuple[str, str]]:
+    return Counter()
+
+
+def count_into(asked: Counter[tuple[str, str]]) -> Count:
+    return lambda operation, outcome: asked.update([(operation, outcome)])
+
+
+@pytest.fixture
+async def client(runpod: ScriptedRunPod, asked: Counter[tuple[str, str]]) -> AsyncIterator[RunPodClient]:
+    made = RunPodClient(f"{runpod.url}/v2", "runpod-key", count=count_into(asked))
     yield made
     await made.close()
 
@@ -86,11 +96,37 @@ async def test_refusals(client: RunPodClient, runpod: ScriptedRunPod, status: in
         await client.run(ENDPOINT, {})
 
 
-async def test_nobody_there() -> None:
-    client = RunPodClient("http://127.0.0.1:9/v2", "key")
+async def test_nobody_there(asked: Counter[tuple[str, str]]) -> None:
+    client = RunPodClient("http://127.0.0.1:9/v2", "key", count=count_into(asked))
     with pytest.raises(TransientError, match="ConnectError"):
         await client.run(ENDPOINT, {})
     await client.close()
+    assert asked == {("run", "unreachable"): 3}
+
+
+async def test_every_request_is_counted_by_its_outcome(
+    client: RunPodClient, runpod: ScriptedRunPod, asked: Counter[tuple[str, str]]
+) -> None:
+    runpod.run_answers.extend([429, 401])
+    with pytest.raises(TransientError):
+        await client.run(ENDPOINT, {})
+    job_id = await client.run(ENDPOINT, {})
+    runpod.status_answers.append(500)
+    await client.status(ENDPOINT, job_id)
+    await client.status(ENDPOINT, "gone-e1")
+    await client.cancel(ENDPOINT, "gone-e1")
+    await client.health(ENDPOINT)
+    assert asked == {
+        ("run", "busy"): 1,
+        ("run", "refused"): 1,
+        ("run", "ok"): 1,
+        ("status", "server_error"): 1,
+        ("status", "ok"): 2,
+        ("cancel", "ok"): 1,
+        ("health", "ok"): 1,
+    }
+    assert {operation for operation, _ in asked} == set(OPERATIONS)
+    assert {outcome for _, outcome in asked} < set(OUTCOMES)
 
 
 async def test_an_answer_that_is_no_job(client: RunPodClient, runpod: ScriptedRunPod) -> None:

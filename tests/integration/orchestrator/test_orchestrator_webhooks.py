@@ -156,6 +156,12 @@ async def test_a_dead_letter_is_listed_and_sent_again_by_hand(cloud: Cloud, rece
     assert (await delivery(cloud, "delivered"))[1:] == (5, "HTTP 204")
     assert await listed(cloud, "?state=dead") == []
     assert [row["state"] for row in await listed(cloud)] == ["delivered"]
+    counts = [f'ltx2_webhooks_total{{state="{state}"}} {n}' for state, n in (("pending", 3.0), ("dead", 1.0))]
+
+    async def counted() -> bool:  # just after the row is written
+        return set(counts) <= set((await cloud.http.get("/metrics")).text.splitlines())
+
+    assert await eventually(counted)
 
 
 async def test_what_was_delivered_can_be_had_again_but_not_what_is_under_way(cloud: Cloud, receiver: Receiver) -> None:
