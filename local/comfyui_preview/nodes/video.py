@@ -95,12 +95,20 @@ class SaveWEBM(Node):
     outputs = (("IMAGE", "images"),)
     is_output = True
 
-    def run(self, *, images: Image, filename_prefix: str, codec: str, fps: float, crf: float) -> Result:
+    def run(
+        self,
+        *,
+        images: Image,
+        filename_prefix: str,
+        codec: str,  # noqa: ARG002  both become VP9; see write_webm
+        fps: float,
+        crf: float,
+    ) -> Result:
         saved = self.job.folders.next_output(filename_prefix)
         path = saved.path(".webm")
         # the real one writes the graph whatever --disable-metadata says
         metadata = MADE_BY | graph_metadata(self.job.graph, disabled=False)
-        write_webm(path, images, fps, metadata, codec=codec, crf=crf)
+        write_webm(path, images, fps, metadata, crf=crf)
         return Result((images,), {**show("images", path, saved.subfolder), "animated": [True]})
 
 

@@ -1,5 +1,6 @@
 """Sources for the media tests, made by ffmpeg."""
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,13 @@ from pathlib import Path
 import pytest
 
 Make = Callable[..., Path]
+
+
+@pytest.fixture
+def as_in_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's own ffmpeg, by rule Debian's, rather than the quick-starting one of `make test`."""
+    folders = os.environ["PATH"].split(os.pathsep)
+    monkeypatch.setenv("PATH", os.pathsep.join(each for each in folders if Path(each).name != "static-ffmpeg"))
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from shared.errors import FatalError, TransientError, UserError
 from shared.geometry import Crop
 from shared.media import MediaInfo, deliver_video, poster, probe
 
+pytestmark = pytest.mark.usefixtures("as_in_the_images")
 DRAFT = Crop(width=256, height=144, x=0, y=24)
 Make = Callable[..., Path]
 

@@ -11,6 +11,7 @@ from shared.geometry import Size
 from shared.media import check_video, fit_video, probe
 from shared.media.users import MAX_BYTES
 
+pytestmark = pytest.mark.usefixtures("as_in_the_images")
 Make = Callable[..., Path]
 WEBM = ("-c:v", "libvpx", "-cpu-used", "8", "-deadline", "realtime")
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "10", "-pix_fmt", "yuv420p")
