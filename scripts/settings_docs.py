@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
+from deploy.settings import DeploySettings
 from local.runpod_gateway.settings import Settings as GatewaySettings
 from models.settings import ModelsSettings
 from orchestrator.settings import Settings as OrchestratorSettings
@@ -32,6 +33,7 @@ CLASSES: tuple[tuple[str, type[BaseSettings]], ...] = (
     ("Weights (workers, and `python -m models`)", ModelsSettings),
     ("ComfyUI (workers)", ComfySettings),
     ("Fetching what users name (orchestrator)", FetchSettings),
+    ("Endpoints at RunPod (`python -m deploy`)", DeploySettings),
     ("Local RunPod gateway", GatewaySettings),
 )
 
