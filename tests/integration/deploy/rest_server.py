@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from tests.integration.deploy.account import FakeAccount, RefusedError
 
 KEY = "rpa_only_for_tests"
+ENDLESS = 10**6
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Manner:
     raw: bytes | None = None
     """It is done, and this is the answer."""
     trickle: bool = False
-    """Done, and answered byte by byte until somebody has had enough."""
+    """Done, and answered by a blank now and then, until somebody has had enough."""
     extra: bool = False
     """Done, with fields in the answer that no document names."""
     hide: bool = False
@@ -160,16 +161,16 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in manner.headers:
             self.send_header(name, value)
+        if manner.trickle:
+            raw = b" " * ENDLESS
         if status != 204:
             self.send_header("Content-Length", str(len(raw)))
         self.end_headers()
         if not manner.trickle:
             self.wfile.write(raw)
             return
-        for byte in raw:
-            self.wfile.write(bytes([byte]))
-            if self.server.rest.go.wait(0.02):
-                break
+        while not self.server.rest.go.wait(0.02):
+            self.wfile.write(b" ")
 
     do_GET = do_POST = do_PATCH = do_DELETE = respond  # noqa: N815  the names that http.server calls
 
