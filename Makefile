@@ -60,11 +60,12 @@ backend: setup ## the Express example in front of the cloud that `make up` runs
 chaos: setup ## kill and break everything under load (ARGS="--generations 200 --kills 60 --seed 7 --write" for the long form)
 	$(PY) -m tests.chaos.run $(ARGS)
 
-check: setup ## lint, format, types, import rules, file sizes, secrets
+check: setup ## lint, format, types, import rules, Dockerfiles, file sizes, secrets
 	ruff check .
 	ruff format --check .
 	mypy .
 	lint-imports
+	hadolint --config .hadolint.yaml dockerfiles/*.Dockerfile
 	$(PY) scripts/file_size.py
 	$(PY) scripts/secrets_scan.py
 

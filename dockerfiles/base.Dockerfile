@@ -65,6 +65,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     COMFYUI_DIR=/opt/comfyui \
     COMFYUI_PYTHON=/opt/comfyui-venv/bin/python \
     COMFYUI_BASE_DIR=/comfyui \
+    WORKER_WARM_UP_SECONDS=240 \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 USER 10001:10001

@@ -163,7 +163,8 @@ class Layout:
         packs. Workers may share them, because every file of an execution has a name of its own.
         """
         if self.options.engine == "preview":
-            return {"COMFYUI_COMMAND": PREVIEW, "COMFYUI_BASE_DIR": str(self.options.state / "comfyui" / worker_id)}
+            base = self.options.state / "comfyui" / worker_id
+            return {"COMFYUI_COMMAND": PREVIEW, "COMFYUI_BASE_DIR": str(base), "WORKER_PRECISIONS": "fp8,full"}
         given = {name: os.environ[name] for name in REAL_ENGINE if os.environ.get(name)}
         own = {"WORKER_PARTIAL": "true"}  # a developer's ComfyUI need not have every model
         return {"COMFYUI_BASE_DIR": given.get("COMFYUI_DIR", "comfyui"), **own, **given}

@@ -1,4 +1,6 @@
-"""run_stage: the life of one job. parse -> done before? -> fetch -> execute -> check -> upload -> manifest -> reply.
+"""run_stage: the life of one job.
+
+parse -> done before? -> able? -> fetch -> execute -> check -> upload -> manifest -> reply.
 
 A base run that is asked for an early look makes it between manifest and reply: the reply ends the job, and a worker
 without one may be taken away.
@@ -25,6 +27,7 @@ from shared.contracts.stage import BaseGenInput, ReplyArtifact, StageInput, Stag
 from shared.errors import CapacityError, MivoError, to_wire
 from shared.stage import Names
 from shared.worker import early_look, execute, leftovers, outputs
+from shared.worker.abilities import require_able
 from shared.worker.parse import parse
 from shared.worker.progress import Report, Throttle, rounds_of, weights_of
 from shared.worker.worker import Worker
@@ -110,6 +113,7 @@ async def _run(worker: Worker, job: dict[str, Any], report: Throttle) -> StageRe
         manifest = await asyncio.to_thread(store.read_manifest, stage, stage_key)
         reused = manifest is not None
         if manifest is None:
+            require_able(work, worker.settings)
             log.info(
                 "render_begins",
                 stage=stage,

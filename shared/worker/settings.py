@@ -32,6 +32,9 @@ class WorkerSettings(BaseSettings):
     """The form of Gemma on this machine's disk; the same as the orchestrator's `TEXT_ENCODER`."""
     partial: bool = False
     """Take jobs even if model files are missing, which is then only logged: for a developer's own ComfyUI."""
+    warm_up_seconds: float = Field(default=0.0, ge=0)
+    """The most that a tiny job may take before the first real one, with the first quality and precision of above, so
+    that no user waits or pays for reading weights; 0 leaves it out. The images say 240."""
 
     @field_validator("precisions", "qualities", "options", mode="before")
     @classmethod

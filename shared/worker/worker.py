@@ -11,6 +11,7 @@ from shared.worker import fitness, leftovers
 from shared.worker.departure import Departure
 from shared.worker.engine import Engine
 from shared.worker.settings import WorkerSettings
+from shared.worker.warm_up import warm_up
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +30,7 @@ class Worker:
         """The fitness check: the SDK reports and ends a worker that raises here, before it takes a job.
 
         FatalError graph_rejected names node classes that ComfyUI lacks, model_missing weight files; TransientError
-        comfy_crashed and comfy_unreachable say that it did not start.
+        comfy_crashed and comfy_unreachable say that it did not start. A warm-up that shows ComfyUI broken counts too.
         """
         leftovers.sweep(self.engine.base_dir)
         await self.engine.start()
@@ -43,4 +44,6 @@ class Worker:
         absent = fitness.missing_files(needed, catalogue)
         if absent and not self.settings.partial:
             raise FatalError("model_missing", f"ComfyUI lacks weights: {', '.join(absent)}")
+        if not absent:
+            await warm_up(self.definition, self.engine, self.settings)
         log.info("worker_fit", stage=self.definition.stage, engine=self.engine.name, missing_files=absent)

@@ -25,6 +25,7 @@ from shared.media.probe import MediaInfo
 from shared.stage import Names, StageDefinition
 from shared.worker import Worker, run_stage
 from shared.worker.engine import Engine
+from shared.worker.settings import WorkerSettings
 
 DRAFT = {"resolution": "draft", "duration": 1}
 
@@ -41,7 +42,7 @@ class Stages:
     posts: list[dict[str, Any]] = field(default_factory=list)
 
     async def run(self, definition: StageDefinition, *, report: Post | None = None, **given: Any) -> dict[str, Any]:
-        worker = Worker(definition, self.store, self.engine)
+        worker = Worker(definition, self.store, self.engine, WorkerSettings(partial=True))  # whatever is asked
         return await run_stage(worker, {"id": "job", "input": given}, report or self.posts.append)
 
     async def ok(self, definition: StageDefinition, **given: Any) -> StageReply:

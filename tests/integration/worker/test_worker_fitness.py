@@ -3,6 +3,7 @@
 import pytest
 
 from shared.contracts.vocabulary import Stage
+from shared.errors import ErrorBody
 from tests.integration.worker.endpoint import StartEndpoint
 
 
@@ -44,8 +45,19 @@ async def test_a_missing_model_file_makes_a_worker_unfit_unless_it_may_be_partia
     assert "invalid_input" in view["error"]
 
 
-async def test_a_fit_worker_takes_its_job(start_endpoint: StartEndpoint) -> None:
+async def test_a_fit_worker_is_warm_before_its_first_job_and_refuses_what_it_has_no_weights_for(
+    start_endpoint: StartEndpoint,
+) -> None:
     endpoint = await start_endpoint()
-    endpoint.start_worker("fit")
-    view = await endpoint.client.until(await endpoint.run(), "COMPLETED", seconds=60)
-    assert view["output"]["stage"] == "base_gen"
+    job, pro = await endpoint.run(), await endpoint.run(quality="pro")
+    worker = endpoint.start_worker("warm", env={"WORKER_WARM_UP_SECONDS": "60", "WORKER_QUALITIES": "fast"})
+    view = await endpoint.client.until(job, "COMPLETED", seconds=90)
+    assert (view["output"]["stage"], view["output"]["reused"]) == ("base_gen", False)
+    lines = worker.log.read_text()
+    assert 0 < lines.index("worker_warm") < lines.index("render_begins")
+    view = await endpoint.client.until(pro, "FAILED", seconds=60)
+    error = ErrorBody.model_validate_json(view["error"])
+    assert (error.code, error.retryable, error.stage) == ("model_missing", False, "base_gen")
+    assert "quality pro (WORKER_QUALITIES=fast): send such requests to an endpoint that is" in error.message
+    assert worker.log.read_text().count("render_begins") == 1, "refused before anything was fetched or run"
+    assert worker.process.poll() is None, "it lives on for the jobs that it can do"
