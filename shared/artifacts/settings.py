@@ -1,5 +1,6 @@
 """Where the bucket is and who we are there: environment variables `S3_*`."""
 
+import re
 from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -46,6 +47,8 @@ class S3Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _is_usable(self) -> Self:
+        if self.endpoint_url is not None and not re.match(r"https?://[^/\s]+", self.endpoint_url):
+            raise ValueError("S3_ENDPOINT_URL has to begin with https:// or http://, and to name a host")
         if self.endpoint_url is None and self.region == "auto":
             raise ValueError("S3_REGION is needed with AWS (no S3_ENDPOINT_URL is set)")
         if self.days_manifests > min(self.days_latents, self.days_videos):

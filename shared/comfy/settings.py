@@ -5,8 +5,14 @@ import sys
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, HttpUrl, model_validator
+from pydantic import Field, HttpUrl, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+OURS = {
+    *("--listen", "--port", "--base-directory", "--extra-model-paths-config"),
+    *("--preview-method", "--disable-metadata", "--database-url"),
+}
+"""Flags that `process.py` gives; others of that name would send its questions nowhere."""
 
 
 class ComfySettings(BaseSettings):
@@ -21,6 +27,14 @@ class ComfySettings(BaseSettings):
     base_dir: Path = Path("comfyui")  # ComfyUI's --base-directory: models/, input/, output/, temp/, custom_nodes/
     extra_args: str = ""  # more flags, as in a shell
     ready_seconds: float = Field(default=300.0, gt=0)  # from start to the first answer; loads torch and node packs
+
+    @field_validator("extra_args")
+    @classmethod
+    def _adds_only(cls, value: str) -> str:
+        taken = sorted(OURS & {word.partition("=")[0] for word in shlex.split(value)})  # ValueError for a lone quote
+        if taken:
+            raise ValueError(f"the worker itself gives {', '.join(taken)}; leave that out")
+        return value
 
     @model_validator(mode="after")
     def _one_of_three(self) -> Self:

@@ -32,6 +32,9 @@ class WorkerSettings(BaseSettings):
     """The form of Gemma on this machine's disk; the same as the orchestrator's `TEXT_ENCODER`."""
     partial: bool = False
     """Take jobs even if model files are missing, which is then only logged: for a developer's own ComfyUI."""
+    least_vram_gb: float | None = Field(default=None, ge=0)
+    """GPU memory below which a worker does not start, in 10^9 bytes. None: what the stage wants at its precisions, 44
+    for fp8, 75 for full, 22 for temporal_upscale; 0 tries any."""
     warm_up_seconds: float = Field(default=0.0, ge=0)
     """The most that a tiny job may take before the first real one, with the first quality and precision of above, so
     that no user waits or pays for reading weights; 0 leaves it out. The images say 240."""

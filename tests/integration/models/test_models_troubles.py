@@ -1,12 +1,16 @@
 """Servers that lie, break, crawl and change their mind, while a file comes from them."""
 
+import hashlib
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from models.answers import Seen
 from models.fetch import fetch
+from models.part import Part
+from models.progress import Lines
 from shared.errors import FatalError, TransientError
 from tests.integration.models import rows
 from tests.integration.models.weight_server import GOOD, Manner, WeightServer
@@ -126,6 +130,27 @@ def test_wrong_bytes_never_reach_their_place(bring: Callable[..., bytes], server
     assert rows.litter(root) == []
     whole = len(range(0, len(BODY), rows.SEGMENT))
     assert len(server.starts(PATH)) == 3 * whole, "wrong bytes are not resumed"
+
+
+class FullDisk(Lines):
+    """From the first byte on: /dev/full stands where the part is to be written."""
+
+    def __init__(self, target: Path) -> None:
+        super().__init__()
+        self._target = target
+
+    def begin(self, name: str, size: int, done: int) -> None:
+        super().begin(name, size, done)
+        seen = Seen(len(BODY), hashlib.md5(BODY, usedforsecurity=False).hexdigest(), None, ranges=True)
+        Part(self._target, seen, rows.SEGMENT).path.symlink_to("/dev/full")
+
+
+def test_a_disk_that_fills_up_in_mid_way_is_told(server: WeightServer, root: Path, tmp_path: Path) -> None:
+    """Others write to a volume, too, after the room was measured."""
+    server.put(PATH, BODY)
+    with pytest.raises(FatalError, match=r"the disk of .* is full; free some, start again: it goes on"):
+        fetch([FILE], root, rows.settings(server, tmp_path), FullDisk(rows.at(root, FILE)))
+    assert not rows.at(root, FILE).exists()
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 410, 451])
