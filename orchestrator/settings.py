@@ -2,7 +2,10 @@
 
 import base64
 import binascii
+import os
+from collections import Counter
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AnyHttpUrl, Field, HttpUrl, SecretStr, ValidationError, field_validator, model_validator
@@ -19,6 +22,7 @@ RUNPOD_BASE_URL = "https://api.runpod.ai/v2"
 
 WEBHOOK_PREFIX = "whsec_"
 MAX_WEBHOOK_SECRETS = 2  # the active one, and the one it replaces while receivers change over
+MAX_KEYS_OF_A_NAME = 2  # so too
 
 
 class ApiKey(Frozen):
@@ -48,6 +52,9 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    secrets_dir: Path | None = None
+    """A folder of files, each named as a variable and holding its value, as containers mount secrets. What the
+    environment says counts first."""
 
     database_url: SecretStr
     database_pool: int = Field(default=12, ge=4, le=200)
@@ -67,7 +74,8 @@ class Settings(BaseSettings):
     """Where RunPod reaches us with its webhooks; without it we learn everything by polling."""
     api_keys: Annotated[tuple[ApiKey, ...], NoDecode] = Field(min_length=1)
     """`name:sha256hex`, `name:sha256hex:debug` (may also send raw stage inputs and read /metrics) or
-    `name:sha256hex:metrics` (may only read /metrics); separated by commas or white space."""
+    `name:sha256hex:metrics` (may only read /metrics); separated by commas or white space. While a key changes over,
+    its name stands twice: with the new key and the old one, both of which see the same generations."""
     rate_per_second: float = Field(default=20, gt=0)
     """Requests of one key, in the long run and over all replicas; above it, 429."""
     rate_burst: int = Field(default=100, ge=1)
@@ -149,8 +157,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if len({key.name for key in self.api_keys}) != len(self.api_keys):
-            raise ValueError("API_KEYS: two keys have the same name")
+        self._check_keys()
         if self.poll_seconds_min > self.poll_seconds_max:
             raise ValueError("POLL_SECONDS_MIN is larger than POLL_SECONDS_MAX")
         if self.webhook_progress and self.webhook_shape == "runpod":
@@ -163,6 +170,15 @@ class Settings(BaseSettings):
             if self.allow_draft:
                 raise ValueError("ALLOW_DRAFT is for ENVIRONMENT=local: drafts cost no credits")
         return self
+
+    def _check_keys(self) -> None:
+        if len({key.sha256 for key in self.api_keys}) != len(self.api_keys):
+            raise ValueError("API_KEYS: the same key stands there twice")
+        for name, count in Counter(key.name for key in self.api_keys).items():
+            if count > MAX_KEYS_OF_A_NAME:
+                raise ValueError(f"API_KEYS: more than {MAX_KEYS_OF_A_NAME} keys have the name {name!r}")
+            if len({(key.debug, key.metrics) for key in self.api_keys if key.name == name}) > 1:
+                raise ValueError(f"API_KEYS: the two keys of the name {name!r} have different roles")
 
     @property
     def endpoints(self) -> dict[Stage, str]:
@@ -212,10 +228,14 @@ class Settings(BaseSettings):
 def load() -> Settings:
     """The settings of this process; SettingsError lists all that is wrong, without showing any value."""
     problems: list[str] = []
+    folder = os.environ.get("SECRETS_DIR")
+    if folder is not None and not Path(folder).is_dir():
+        problems.append("SECRETS_DIR: there is no such folder")
+        folder = None
     s3, fetch = S3Settings.model_construct(), FetchSettings.model_construct()
     # read one by one, so that a broken group does not hide the problems of the others
     try:
-        s3 = S3Settings()
+        s3 = S3Settings(_secrets_dir=folder)
     except ValidationError as error:
         problems += _problems(error, prefix="S3_")
     try:
@@ -223,7 +243,7 @@ def load() -> Settings:
     except ValidationError as error:
         problems += _problems(error, prefix="FETCH_")
     try:
-        settings = Settings(s3=s3, fetch=fetch)
+        settings = Settings(s3=s3, fetch=fetch, _secrets_dir=folder)
     except ValidationError as error:
         own = [line for line in _problems(error, prefix="") if not line.startswith(("S3:", "FETCH:"))]
         raise _unusable(own + problems) from None  # the error's own text shows values

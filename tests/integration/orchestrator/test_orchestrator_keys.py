@@ -171,3 +171,10 @@ async def test_what_is_stored_of_a_key_is_its_name(cloud: Cloud) -> None:
         cloud.settings.s3.secret_access_key.get_secret_value(),
     ):
         assert secret not in everything
+
+
+async def test_while_a_key_changes_over_both_see_the_same(start_cloud: StartCloud) -> None:
+    async with start_cloud(api_keys=(api_key("mivo", "the-new-one"), api_key("mivo", KEY))) as cloud:
+        made = await cloud.create()
+        new = {"Authorization": "Bearer the-new-one"}
+        assert (await cloud.http.get(f"/api/generations/{made['id']}", headers=new)).status_code == 200

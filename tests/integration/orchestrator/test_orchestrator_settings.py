@@ -10,7 +10,7 @@ GOOD = {
     "DATABASE_URL": "postgresql://user:database-password@db/x",  # pragma: allowlist secret
     "RUNPOD_API_KEY": "runpod-secret",  # pragma: allowlist secret
     **{f"RUNPOD_{stage}_ENDPOINT_ID": "abc" for stage in ("BASE_GEN", "SPATIAL_UPSCALE", "TEMPORAL_UPSCALE")},
-    "API_KEYS": f"mivo:{DIGEST},studio:{DIGEST}:debug,prom:{DIGEST}:metrics",
+    "API_KEYS": f"mivo:{DIGEST},studio:{'b' * 64}:debug,prom:{'c' * 64}:metrics",
     "S3_BUCKET": "mivo",
     "S3_ENDPOINT_URL": "https://s3.example",
     "S3_ACCESS_KEY_ID": "id",
@@ -36,6 +36,31 @@ def test_a_good_environment_is_read() -> None:
     assert str(settings.runpod_endpoint_base_url) == "https://api.runpod.ai/v2"
     assert not settings.fetching.allow_http
     assert all(secret not in repr(settings) for secret in SECRET_WORDS)
+
+
+def test_secrets_may_come_as_files(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = ("DATABASE_URL", "RUNPOD_API_KEY", "API_KEYS", "S3_SECRET_ACCESS_KEY")
+    for name in secret:
+        (tmp_path / name).write_text(f"{GOOD[name]}\n")
+        environment.delenv(name)
+    (tmp_path / "S3_BUCKET").write_text("another")
+    environment.setenv("SECRETS_DIR", str(tmp_path))
+    settings = load()
+    assert settings.database_url.get_secret_value() == GOOD["DATABASE_URL"]
+    assert settings.runpod_api_key.get_secret_value() == GOOD["RUNPOD_API_KEY"]
+    assert settings.s3.secret_access_key.get_secret_value() == GOOD["S3_SECRET_ACCESS_KEY"]
+    assert [key.name for key in settings.api_keys] == ["mivo", "studio", "prom"]
+    assert settings.s3.bucket == "mivo", "the environment counts first"
+
+
+def test_a_folder_of_secrets_that_is_not_there_stops_the_start(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    environment.setenv("SECRETS_DIR", str(tmp_path / "secrets"))
+    environment.delenv("RUNPOD_API_KEY")
+    with pytest.raises(SettingsError) as raised:
+        load()
+    assert {"SECRETS_DIR: there is no such folder", "RUNPOD_API_KEY: is missing"} <= {
+        line.removeprefix("  - ") for line in str(raised.value).splitlines()
+    }
 
 
 def test_every_problem_is_named_at_once_and_no_value_is_shown(environment: pytest.MonkeyPatch) -> None:
@@ -69,7 +94,9 @@ def test_every_problem_is_named_at_once_and_no_value_is_shown(environment: pytes
         ("ALLOW_HTTP_URLS", "true", "ENVIRONMENT=local"),
         ("FETCH_ALLOW_HTTP", "true", "ENVIRONMENT=local"),
         ("FETCH_ALLOW_NETWORKS", '["10.0.0.0/8"]', "ENVIRONMENT=local"),
-        ("API_KEYS", f"mivo:{DIGEST} mivo:{DIGEST}", "same name"),
+        ("API_KEYS", f"mivo:{DIGEST} other:{DIGEST}", "twice"),
+        ("API_KEYS", " ".join(f"mivo:{digit * 64}" for digit in "abc"), "more than 2"),
+        ("API_KEYS", f"mivo:{'a' * 64} mivo:{'b' * 64}:debug", "different roles"),
         ("API_KEYS", f"mivo:{DIGEST}:root", "name:sha256hex"),
         ("API_KEYS", f"mivo:{DIGEST}:debug:metrics", "name:sha256hex"),
         ("API_KEYS", "", "API_KEYS"),
