@@ -148,7 +148,7 @@ async def _running(settings: Settings, metrics: Metrics) -> AsyncIterator[Servic
         ]
         stack.push_async_callback(_stop, loops)
         inputs = Inputs(database=database, library=library, outside=outside)
-        yield Services(settings, database, queue, advance, library, runpod, inputs, notices, metrics)
+        yield Services(settings, database, queue, advance, library, runpod, inputs, poller, notices, metrics)
 
 
 async def _stop(loops: list[asyncio.Task[None]]) -> None:

@@ -4,6 +4,7 @@ Claims are rows with a time, taken under SKIP LOCKED, so any number of replicas 
 """
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import structlog
@@ -43,15 +44,23 @@ class Poller:
         self._library = library
         self._settings = settings
         self._looking = 0
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """A run has become due before its time: look now, not at the next tick."""
+        self._woken.set()
 
     async def run(self) -> None:
         """Look at due runs until cancelled; a slow answer about one holds up no other."""
         async with asyncio.TaskGroup() as group:
             while True:
+                self._woken.clear()
                 for run_id, until in await self._claim():
                     self._looking += 1
                     group.create_task(self._look_safely(run_id, until))
-                await asyncio.sleep(self._settings.poll_seconds_min / 2)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._settings.poll_seconds_min / 2):
+                        await self._woken.wait()
 
     async def _claim(self) -> list[tuple[str, datetime]]:
         limit = AT_ONCE - self._looking

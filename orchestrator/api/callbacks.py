@@ -24,4 +24,5 @@ async def runpod(run_id: str, token: str, services: Injected) -> Response:
         if not hmac.compare_digest((run.token if run else "").encode(), token.encode()) or run is None:
             raise not_found("run")
         await runs.due_soon(connection, run_id, gap=services.settings.poll_seconds_min)
+    services.poller.wake()
     return Response(status_code=HTTPStatus.OK)  # RunPod wants a 200 (facts/runpod.md section A)

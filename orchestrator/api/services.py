@@ -10,6 +10,7 @@ from orchestrator.advance import Advance
 from orchestrator.inputs import Inputs
 from orchestrator.library import Library
 from orchestrator.metrics import Metrics
+from orchestrator.poller import Poller
 from orchestrator.queue import Queue
 from orchestrator.runpod_client import RunPodClient
 from orchestrator.settings import Settings
@@ -26,6 +27,7 @@ class Services:
     library: Library
     runpod: RunPodClient
     inputs: Inputs
+    poller: Poller
     notices: Notices
     metrics: Metrics
 

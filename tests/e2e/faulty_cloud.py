@@ -123,7 +123,11 @@ def faulty_cloud(state: Path) -> Iterator[FaultyCloud]:
         state=state,
         orchestrators=2,
         port=0,
-        worker={"COMFYUI_EXTRA_ARGS": "--step-seconds 0.1", "S3_ENDPOINT_URL": f"http://{valve.proxy.address}"},
+        worker={
+            "COMFYUI_EXTRA_ARGS": "--step-seconds 0.1",
+            "S3_ENDPOINT_URL": f"http://{valve.proxy.address}",
+            "S3_READ_SECONDS": "10",  # a connection that the valve has silenced may come up again
+        },
         orchestrator={"RETRY_SECONDS": "0.2", "RETRY_SECONDS_MAX": "0.5", "SUBMIT_TRIES": str(MANY)},
         gateway={"GATEWAY_KEEP_RUN_SECONDS": str(KEEP_SECONDS)},
     )
