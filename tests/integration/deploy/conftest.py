@@ -8,6 +8,8 @@ from deploy import desired as files
 from deploy.__main__ import main
 from tests.integration.deploy.rest_server import KEY, RestServer, serving
 
+EXAMPLE = Path(__file__).with_name("endpoints.toml")
+
 
 @dataclass(frozen=True)
 class Done:
@@ -21,9 +23,8 @@ Deploy = Callable[..., Done]
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """The committed file, with its placeholders filled in."""
     path = tmp_path / "endpoints.toml"
-    path.write_text(files.FILE.read_text().replace("your-account", "mivo"))
+    path.write_text(EXAMPLE.read_text())
     return path
 
 

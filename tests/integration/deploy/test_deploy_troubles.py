@@ -192,7 +192,7 @@ def test_fields_that_nobody_told_us_of_are_ignored(server: RestServer, deploy: D
 
 
 def test_an_answer_without_end_is_given_up(server: RestServer, deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rest, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(rest, "ANSWER_SECONDS", 1.0)
     server.behave("GET /catalog/gpus", Manner(trickle=True))
     assert deploy("plan").status == 0
     monkeypatch.setenv("RUNPOD_REST_SECONDS", "0.5")

@@ -1,5 +1,6 @@
 """Accounts and desired states for the tests of the pure half."""
 
+from pathlib import Path
 from typing import Any
 
 from deploy import answers, bodies
@@ -9,17 +10,19 @@ from deploy.plan import Action, Change
 from deploy.state import Account, EndpointState, VolumeState
 from tests.integration.deploy.account import FakeAccount
 
+EXAMPLE = load(Path(__file__).parents[2] / "integration" / "deploy" / "endpoints.toml")
 COMMITTED = load()
+"""For people to change: tests only hold it to what must be so."""
 
 
 def desired(**changes: Any) -> Desired:
-    """The committed file with other values at the top, checked again."""
-    return Desired.model_validate({**COMMITTED.model_dump(exclude_unset=True), **changes})
+    """The example with other values at the top, checked again."""
+    return Desired.model_validate({**EXAMPLE.model_dump(exclude_unset=True), **changes})
 
 
 def endpoint(at: int = 0, **changes: Any) -> dict[str, Any]:
-    """A row of the committed file with other values."""
-    return {**COMMITTED.endpoint[at].model_dump(exclude_unset=True), **changes}
+    """A row of the example with other values."""
+    return {**EXAMPLE.endpoint[at].model_dump(exclude_unset=True), **changes}
 
 
 def only(**changes: Any) -> Desired:

@@ -5,26 +5,19 @@ from typing import Any
 import pytest
 
 from deploy.desired import Desired
-from deploy.findings import findings
+from deploy.findings import PLACEHOLDER, findings
 from deploy.state import Account, Gpu, Seen, VolumeState
 from tests.integration.deploy.account import GPUS
-from tests.unit.deploy.accounts import COMMITTED, desired, endpoint, only
+from tests.unit.deploy.accounts import COMMITTED, EXAMPLE, desired, endpoint, only
 
 CARDS = tuple(Gpu(row["id"], row["pool"], row["memory"]) for row in GPUS)
-SECRETS = frozenset(name for row in COMMITTED.endpoint for name in row.secrets.values())
-MINE = {
-    "release": {"registry": "docker.io/mivo", "tag": "v1"},
-    "env": {"S3_BUCKET": "ltx2", "S3_ENDPOINT_URL": "https://s3.example.com"},
-}
+SECRETS = frozenset(name for row in EXAMPLE.endpoint for name in row.secrets.values())
+RELEASE = {"registry": "docker.io/mivo", "tag": "v1"}
 WEIGHTS = {"name": "mivo-ltx2-w", "size_gb": 100, "data_center": "US-KS-2"}
 
 
 def account(**changes: Any) -> Account:
     return Account(**{"endpoints": (), "volumes": (), "gpus": CARDS, "secrets": SECRETS, **changes})
-
-
-def mine(**changes: Any) -> Desired:
-    return desired(**{**MINE, **changes})
 
 
 def volume(size: int = 100, center: str = "US-KS-2", kind: str = "STANDARD") -> Seen:
@@ -36,12 +29,11 @@ def said(goal: Desired, there: Account) -> list[str]:
 
 
 def test_the_committed_file_lacks_only_what_nobody_here_can_know() -> None:
-    assert said(COMMITTED, account()) == [
-        "release.registry still says 'your-account': put your own there",
-        "env.S3_ENDPOINT_URL still says 'your-account': put your own there",
-        "env.S3_BUCKET still says 'your-account': put your own there",
-    ]
-    assert said(mine(), account()) == []
+    secrets = frozenset(name for row in COMMITTED.endpoint for name in row.secrets.values())
+    credential = COMMITTED.release.credential
+    there = account(secrets=secrets, credentials=((credential, "1"),) if credential else ())
+    assert [text for text in said(COMMITTED, there) if PLACEHOLDER not in text] == []
+    assert said(EXAMPLE, account()) == []
 
 
 @pytest.mark.parametrize(
@@ -53,21 +45,23 @@ def test_the_committed_file_lacks_only_what_nobody_here_can_know() -> None:
         ({"gpu_pools": ["ADA_80_PRO"], "excluded_gpus": ["NVIDIA H100 80GB HBM3"]}, "leaves no GPU"),
         ({"container_disk_gb": 100}, "container_disk_gb is 100, and needs 103 (weights 81, image 12, work 10)"),
         ({"env": {"WORKER_PRECISIONS": "fp8,full"}}, "needs 213"),
-        ({"env": {"HOME_PAGE": "https://your-account.example.com"}}, "base_gen.env.HOME_PAGE still says"),
+        ({"env": {"HOME_PAGE": f"https://{PLACEHOLDER}.example.com"}}, "base_gen.env.HOME_PAGE still says"),
     ],
 )
 def test_an_endpoint_that_would_not_work(changes: dict[str, Any], says: str) -> None:
-    (text, *_) = said(mine(endpoint=[endpoint(**changes)]), account())
+    (text, *_) = said(desired(endpoint=[endpoint(**changes)]), account())
     assert says in text
 
 
 @pytest.mark.parametrize(
     ("changes", "there", "says"),
     [
+        ({"release": {"registry": f"docker.io/{PLACEHOLDER}", "tag": "v1"}}, {}, "release.registry still says"),
+        ({"env": {"S3_BUCKET": PLACEHOLDER}}, {}, "env.S3_BUCKET still says"),
         ({}, {"secrets": SECRETS - {"mivo_ltx2_base_gen_s3_access_key_id"}}, "no secret is called mivo_ltx2_base_gen_"),
-        ({"release": {**MINE["release"], "credential": "hub"}}, {}, "no registry credential is called 'hub'"),
+        ({"release": {**RELEASE, "credential": "hub"}}, {}, "no registry credential is called 'hub'"),
         (
-            {"release": {**MINE["release"], "credential": "hub"}},
+            {"release": {**RELEASE, "credential": "hub"}},
             {"credentials": (("hub", "1"), ("hub", "2"))},
             "several registry credentials are called 'hub'",
         ),
@@ -87,16 +81,16 @@ def test_an_endpoint_that_would_not_work(changes: dict[str, Any], says: str) -> 
     ],
 )
 def test_an_account_that_is_not_ready(changes: dict[str, Any], there: dict[str, Any], says: str) -> None:
-    (text, *_) = said(mine(**changes), account(**there))
+    (text, *_) = said(desired(**changes), account(**there))
     assert says in text
 
 
 def test_weights_on_a_volume_need_no_disk() -> None:
-    goal = mine(volume=[WEIGHTS], endpoint=[endpoint(volumes=["mivo-ltx2-w"], container_disk_gb=22)])
+    goal = desired(volume=[WEIGHTS], endpoint=[endpoint(volumes=["mivo-ltx2-w"], container_disk_gb=22)])
     assert said(goal, account()) == []
 
 
 def test_secrets_that_cannot_be_listed_are_named_for_a_person_to_look() -> None:
-    (note,) = findings(only(env={}).model_copy(update={"release": mine().release, "env": {}}), account(secrets=None))
+    (note,) = findings(only(), account(secrets=None))
     assert not note.blocks
     assert "mivo_ltx2_base_gen_s3_access_key_id, mivo_ltx2_base_gen_s3_secret_access_key" in note.text

@@ -13,7 +13,7 @@ from deploy.plan import Action, Kind, destruction, plan
 from deploy.state import Account, EndpointState, Seen, wanted
 from shared.contracts.vocabulary import Stage
 from tests.integration.deploy.account import FakeAccount
-from tests.unit.deploy.accounts import COMMITTED, desired, endpoint, only, perform, seen
+from tests.unit.deploy.accounts import EXAMPLE, desired, endpoint, only, perform, seen
 
 POOLS = {
     "ADA_48_PRO": ["NVIDIA L40", "NVIDIA L40S"],
@@ -32,7 +32,7 @@ def state(**changes: Any) -> EndpointState:
     ("before", "after", "body"),
     [
         ({}, {}, {}),
-        ({}, {"image": "other"}, {"image": "docker.io/your-account/other:v1"}),
+        ({}, {"image": "other"}, {"image": "docker.io/mivo/other:v1"}),
         ({}, {"workers_max": 1}, {"workers": {"min": 0, "max": 1, "idleTimeout": 60}}),
         ({}, {"execution_timeout_seconds": 60}, {"timeout": 60_000}),
         ({}, {"data_centers": ["US-KS-2"]}, {"dataCenterIds": ["US-KS-2"]}),
@@ -61,7 +61,7 @@ def test_only_what_differs_is_sent_with_what_belongs_to_it(
 
 def test_a_changed_environment_is_sent_whole_because_it_replaces_the_old_one() -> None:
     env = bodies.alter(state(), state(env={"WORKER_OPTIONS": "camera"}), Ids())["env"]
-    assert env.keys() == {*COMMITTED.env, "WORKER_OPTIONS", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"}
+    assert env.keys() == {*EXAMPLE.env, "WORKER_OPTIONS", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"}
 
 
 def test_the_order_is_volumes_then_endpoints_then_deletions_then_what_stays() -> None:
@@ -71,7 +71,7 @@ def test_the_order_is_volumes_then_endpoints_then_deletions_then_what_stays() ->
         endpoint=[endpoint(volumes=["mivo-ltx2-a"])],
     )
     for at in (0, 1):
-        name, old = [*wanted(COMMITTED)[0].items()][at]
+        name, old = [*wanted(EXAMPLE)[0].items()][at]
         fake.create_endpoint(bodies.create(name, old, Ids()))
     fake.create_endpoint(bodies.create("mivo-ltx2-base-gen-2", state(), Ids()))  # begins like ours, and is not
     fake.create_volume({"name": "data", "size": 10, "dataCenter": "EU-RO-1"})
