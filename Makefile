@@ -99,6 +99,7 @@ studio-vendor: ## bundle Lit into the one file that the studio page loads (Node;
 docs: setup ## write the generated pages
 	$(PY) -m scripts.settings_docs
 	$(PY) -m scripts.api_docs
+	$(PY) -m scripts.operations_docs
 	bash scripts/client.sh generate
 
 clean: ## remove what the tasks made

@@ -4,6 +4,7 @@ One file, so that all of it is one cloud: an idle one takes a tenth of a core.
 """
 
 import asyncio
+import shutil
 import subprocess
 from io import BytesIO
 from itertools import product
@@ -17,6 +18,8 @@ from PIL import Image
 
 from local.picture import lighthouse
 from shared import media
+from tests.contract.deployment.blocks import blocks
+from tests.contract.deployment.blocks import run as run_block
 from tests.fixtures_cloud import RunningCloud, frame, likeness
 
 SECONDS = 1
@@ -155,6 +158,14 @@ def test_control_detailer_image_and_both_upscalers_at_once(cloud: RunningCloud, 
     asked = {**DRAFT, "upload_id": cloud.upload(lighthouse()), "quality": "pro", "control": control}
     done = cloud.make(**asked, detailer=True, temporal_upscale=True)
     check(cloud.download(done, tmp_path / "video.mp4"), size=SIZE, fps=48, seconds=SECONDS)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
+def test_the_commands_of_the_operations_page(cloud: RunningCloud, tmp_path: Path) -> None:
+    cloud.make(**DRAFT, spatial_upscale=False)  # something to be found
+    variables = {"API": cloud.cloud.facts.api_url, "KEY": cloud.cloud.facts.api_key}
+    said = [run_block(block, tmp_path, variables) for block in blocks("sh cloud")]
+    assert ["runpod_id" in said[0], '"stages"' in said[1], '"deliveries"' in said[2]] == [True] * 3
 
 
 SOLD = {"720p": (1280, 720), "1080p": (1920, 1080)}

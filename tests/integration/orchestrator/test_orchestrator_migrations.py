@@ -13,6 +13,7 @@ from orchestrator.queue import queue_migrations
 from orchestrator.store import Database, generations, runs
 from orchestrator.store.migrations import Source, migrate, own_migrations
 from shared.contracts.request import GenerationRequest
+from tests.contract.deployment.blocks import blocks
 from tests.integration.orchestrator.cloud import DRAFT, eventually, replica
 
 NAMES = [name for name, _ in own_migrations(set())]
@@ -130,3 +131,10 @@ async def _waits_for_a_lock(database: Database) -> bool:
         found = await connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
         row = await found.fetchone()
     return bool(row and row[0])
+
+
+async def test_the_queries_of_the_operations_page_fit_the_schema(migrated_url: str) -> None:
+    [block] = blocks("sql test")
+    async with replica(migrated_url) as over, over.database.transaction() as connection:
+        for query in filter(None, map(str.strip, block.text.split(";"))):
+            await connection.execute(query.encode())

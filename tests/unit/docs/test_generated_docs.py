@@ -8,7 +8,7 @@ import pytest
 CLIENT = Path("clients/typescript/src/api.ts")
 
 
-@pytest.mark.parametrize("script", ["settings_docs", "api_docs"])
+@pytest.mark.parametrize("script", ["settings_docs", "api_docs", "operations_docs"])
 def test_the_generated_pages_say_what_the_code_says(script: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"scripts.{script}", "--check"], check=False, timeout=60, capture_output=True, text=True
