@@ -61,15 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
             app.state.services = services
             yield
 
-    app = FastAPI(
-        title="LTX-2 video generation",
-        version="0.1.0",
-        description=GUIDE,
-        lifespan=lifespan,
-        redirect_slashes=False,
-        separate_input_output_schemas=False,
-    )
-    for module in (
+    parts = (
         create,
         generations,
         models,
@@ -82,8 +74,17 @@ def create_app(settings: Settings) -> FastAPI:
         callbacks,
         health,
         studio,
-    ):
-        app.include_router(module.router)
+    )
+    app = FastAPI(
+        title="LTX-2 video generation",
+        version="0.1.0",
+        description=GUIDE,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+        # As they are: `include_router` would build each route's schemas once more, 0.2 s at the first request.
+        routes=[route for part in parts for route in part.router.routes],
+    )
     document.install(app, (Batch, uploads.UploadRequest), allow_draft=settings.allow_draft)
     errors.install(app)
     app.add_middleware(Observe, metrics=metrics)
