@@ -52,8 +52,6 @@ def alter(before: EndpointState, after: EndpointState, ids: Ids) -> dict[str, An
     changed = {row.field for row in differences(before, after)}
     parts = _parts(after, ids)
     body = {key: parts[key] for name, key in _OF_FIELD.items() if name in changed}
-    if "scaling" in changed:
-        body["workers"] = parts["workers"]  # whether idleTimeout may be there depends on the scaler
     gpu: dict[str, Any] = {}
     if changed & _SELECTION:  # pools without excludedTypes clears these
         gpu |= {"pools": [*after.pools], "excludedTypes": [*after.excluded]}

@@ -9,13 +9,16 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings
 
 from shared.contracts.vocabulary import Frozen, Stage
 from shared.errors import UserError
 from shared.worker.settings import WorkerSettings
+
+T = TypeVar("T", bound=BaseSettings)
 
 FILE = Path(__file__).with_name("endpoints.toml")
 SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|API_?KEY|ACCESS_KEY", re.IGNORECASE)
@@ -183,11 +186,20 @@ class Desired(Frozen):
 
     def worker(self, row: Endpoint) -> WorkerSettings:
         """What its worker will read from its environment; not what this machine's says."""
-        env = {**self.env, **row.env}
-        fields = WorkerSettings.model_fields.items()
-        return WorkerSettings.model_validate(
-            {name: env.get(f"WORKER_{name.upper()}", of.default) for name, of in fields}
-        )
+        return settings_from(WorkerSettings, {**self.env, **row.env})
+
+
+def settings_from(kind: type[T], env: Mapping[str, str]) -> T:
+    """ValidationError for values that it refuses; KeyError names a variable that it needs and `env` lacks.
+
+    Every field is given, so that none is looked for in this process's own environment.
+    """
+    prefix = str(kind.model_config.get("env_prefix", ""))
+    given = {}
+    for name, field in kind.model_fields.items():
+        variable = f"{prefix}{name}".upper()
+        given[name] = env[variable] if field.is_required() else env.get(variable, field.get_default())
+    return kind.model_validate(given)
 
 
 def endpoint_name(prefix: str, stage: Stage, *, large: bool) -> str:

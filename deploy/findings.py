@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from deploy import environment
 from deploy.desired import Desired, Endpoint
 from deploy.plan import twins
 from deploy.state import Account, VolumeState, base_name, wanted
+from models.gpu import least_gigabytes
 from models.selection import needed, total
 from shared.contracts.vocabulary import Stage
 from shared.worker.settings import WorkerSettings
@@ -35,8 +37,17 @@ def findings(desired: Desired, account: Account) -> tuple[Finding, ...]:
         *_volumes(desired, account),
         *_credential(desired, account),
         *_secrets(desired, account),
-        *(finding for row in desired.endpoint for finding in (*disk(desired, row), *_gpus(row, account))),
+        *(finding for row in desired.endpoint for finding in _endpoint(desired, row, account)),
     )
+
+
+def _endpoint(desired: Desired, row: Endpoint, account: Account) -> Iterator[Finding]:
+    for text in environment.trouble({**desired.env, **row.env, **row.secrets}):
+        yield Finding(f"{row.key}: {text}")
+    yield from disk(desired, row)
+    if row.vram_gb < (least := least_gigabytes(row.stage, desired.worker(row))):
+        yield Finding(f"{row.key}: vram_gb is {row.vram_gb}, and its worker refuses to start with less than {least:g}")
+    yield from _gpus(row, account)
 
 
 def weights(desired: Desired, row: Endpoint) -> float:

@@ -96,6 +96,20 @@ def test_what_runpod_scaled_down_after_a_week_of_silence_is_raised_again(server:
     assert server.account.endpoints[base["id"]]["workers"] == {"min": 0, "max": 2, "idleTimeout": 60}
 
 
+def test_what_somebody_typed_into_the_console_is_undone_and_not_shown(server: RestServer, deploy: Deploy) -> None:
+    deploy("apply")
+    base = next(iter(server.account.endpoints.values()))
+    base["env"] |= {"S3_ACCESS_KEY_ID": "AKIA-typed-by-hand", "S3_REGION": "typed-too", "MORE": "typed-as-well"}
+    done = deploy("apply")
+    assert done.status == 0
+    assert "typed" not in done.out
+    assert "env S3_REGION: (hidden) -> auto" in done.out
+    assert "env MORE: (hidden) -> (none)" in done.out
+    env = server.account.endpoints[base["id"]]["env"]
+    assert env["S3_ACCESS_KEY_ID"] == "{{ RUNPOD_SECRET_mivo_ltx2_base_gen_s3_access_key_id }}"
+    assert "MORE" not in env
+
+
 def test_what_is_not_ours_is_shown_and_never_touched(server: RestServer, deploy: Deploy) -> None:
     deploy("apply")
     body = {**next(row.body for row in server.asked if row.what == "POST /serverless"), "name": "mivo-ltx2-other"}
