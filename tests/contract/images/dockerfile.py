@@ -1,8 +1,10 @@
 """Just enough of a reader of Dockerfiles for the rules that this repository has about them."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import Template
 
 from tests.contract.graphs.catalogue import WORKERS
 
@@ -60,3 +62,17 @@ def copied(stages: list[Stage]) -> list[str]:
         if not rest.startswith("--from=")
         for source in rest.split()[:-1]
     ]
+
+
+def environment(stages: list[Stage], args: Mapping[str, str]) -> dict[str, str]:
+    """What ENV says in these stages (the nearest first), with these build arguments."""
+    found: dict[str, str] = {}
+    known: dict[str, str] = {}
+    for stage in reversed(stages):
+        for word, rest in stage.steps:
+            pairs = dict(re.findall(r"([A-Z_]+)=(\S+)", rest))
+            if word == "ARG":
+                known |= pairs | {name: value for name, value in args.items() if name in pairs}
+            elif word == "ENV":
+                found |= {name: Template(value).safe_substitute(known) for name, value in pairs.items()}
+    return found

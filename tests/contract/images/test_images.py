@@ -4,7 +4,6 @@ import json
 import re
 from fnmatch import fnmatch
 from functools import cache
-from pathlib import Path
 
 import grimp
 import pytest
@@ -152,37 +151,3 @@ def test_weights_fit_into_the_layers_that_there_are(work: Work) -> None:
             assert {file.role for file in baked} == {
                 file.role for file in needed([work], settings) if file.size <= most
             }
-
-
-def test_the_temporal_image_is_baked_whole_and_carries_nothing_big() -> None:
-    files = needed([Work.TEMPORAL_UPSCALE], WorkerSettings(precisions=tuple(Precision)))
-    (only,) = layers(files, LAYER_BYTES)
-    assert set(only) == set(files)
-    assert sum(file.size for file in only) < 3_100_000_000
-    assert not [file for file in only if "checkpoint" in file.role or "text_encoder" in file.role]
-
-
-def test_the_bake_file_builds_every_variant() -> None:
-    text = (FOLDER / "docker-bake.hcl").read_text()
-    targets = dict(re.findall(r'(?ms)^target "([^"]+)" \{\n(.*?)^\}', text))
-    named = {
-        (Path(found[1]).name.removesuffix(".Dockerfile"), found[2])
-        for body in targets.values()
-        if (found := re.search(r'dockerfile = "([^"]+)"\s+target\s+= "([^"]+)"', body))
-    }
-    assert named == {
-        *(("base", name) for name in ("python", "orchestrator-venv", "worker")),
-        ("orchestrator", "orchestrator"),
-        *((stage, "volume") for stage in Work),
-    }
-    for file, name in named:
-        assert name in FILES[file]
-    for stage in (Work.BASE_GEN, Work.SPATIAL_UPSCALE):
-        body = targets[f"{stage.replace('_', '-')}-baked"]
-        assert f"precision = {json.dumps([*Precision])}, qualities = " in body
-        assert 'qualities = ["fast", "fast,pro"]' in body
-    for body in targets.values():
-        for origin in re.findall(r'"target:([^"]+)"', body):
-            assert origin in targets
-    for group in re.findall(r"(?m)^group .*targets = (\[.*?\])", text):
-        assert set(json.loads(group)) <= targets.keys()
