@@ -65,12 +65,12 @@ def real(base: Path) -> Server:
     given = ComfySettings()
     if given.dir is None:
         return Server("real", ComfyProcess(given))
-    _prepare(base, given.dir)
+    prepare(base, given.dir)
     extra = given.extra_args or "--cpu"  # tiny weights gain nothing from a GPU, and many machines have none
     return Server("real", ComfyProcess(given.model_copy(update={"base_dir": base, "extra_args": extra})))
 
 
-def _prepare(base: Path, checkout: Path) -> None:
+def prepare(base: Path, checkout: Path) -> None:
     """Models, and the node packs of the checkout: with another base directory ComfyUI no longer looks at its own."""
     tiny_models.write(base / "models")
     packs = base / "custom_nodes"
