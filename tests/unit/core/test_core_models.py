@@ -64,7 +64,7 @@ def test_sizes_and_hashes_are_those_of_the_facts(role: str, size: int, start: st
 
 
 def test_an_identity_without_a_hash_says_where_the_file_comes_from() -> None:
-    assert models.file("text_encoder/full").identity == "Comfy-Org/ltx-2/gemma_3_12B_it.safetensors"
+    assert models.file("checkpoint/dev/full").identity == "Lightricks/LTX-2/ltx-2-19b-dev.safetensors"
     assert models.file("video_vae").identity == "checkpoint/dev/fp8/ltx-2-19b-video-vae.safetensors"
 
 

@@ -48,7 +48,7 @@ def test_the_committed_file_lacks_only_what_nobody_here_can_know() -> None:
         ({"env": {"S3_PART_BYTES": "1"}}, "S3Settings part_bytes: Input should be greater than or equal to"),
         ({"secrets": {"S3_ACCESS_KEY_ID": "x"}}, "S3_SECRET_ACCESS_KEY is missing in env and secrets"),
         ({"container_disk_gb": 100}, "container_disk_gb is 100, and needs 103 (weights 81, image 12, work 10)"),
-        ({"env": {"WORKER_PRECISIONS": "fp8,full"}}, "needs 213"),
+        ({"env": {"WORKER_PRECISIONS": "fp8,full"}}, "needs 214"),
         ({"env": {"HOME_PAGE": f"https://{PLACEHOLDER}.example.com"}}, "base_gen.env.HOME_PAGE still says"),
     ],
 )
