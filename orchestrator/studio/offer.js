@@ -43,6 +43,9 @@ function nameOf(card, field, value) {
   return value === null ? `${label} is off` : `${label} is now ${chosen}`;
 }
 
+const fits = ({ kind, minimum, maximum }, value) =>
+  kind !== "number" || value === null || (value >= minimum && value <= maximum);
+
 /** What still keeps the form from being sent, as a sentence; null when nothing does. */
 export function missing(card, form) {
   const length = [...form.prompt.trim()].length;
@@ -50,12 +53,8 @@ export function missing(card, form) {
   if (length > card.limits.prompt_characters) return `The prompt is ${length - card.limits.prompt_characters} characters too long.`;
   if (form["control.type"] && !form["control.upload_id"] && !form["control.source"])
     return "Choose a reference video for the control, or the image itself.";
-  for (const { field, label, kind, minimum, maximum } of card.options) {
-    const value = form[field] ?? null;
-    if (kind === "number" && value !== null && !(value >= minimum && value <= maximum))
-      return `${label} goes from ${minimum} to ${maximum}.`;
-  }
-  return null;
+  const bad = card.options.find((each) => !fits(each, form[each.field] ?? null));
+  return bad ? `${bad.label} goes from ${bad.minimum} to ${bad.maximum}.` : null;
 }
 
 /** The body of POST /api/generations. */
@@ -75,9 +74,10 @@ export function request(card, form) {
   return body;
 }
 
-/** What a price is asked for: as the request, but whole even while the prompt or a reference is still missing. */
+/** What a price is asked for: as the request, but good even while something is missing or a number is out of range. */
 export function priced(card, form) {
-  const body = request(card, { ...form, prompt: form.prompt.trim() || "a prompt" });
+  const good = Object.fromEntries(card.options.filter((each) => fits(each, form[each.field] ?? null)).map(({ field }) => [field, form[field]]));
+  const body = request(card, { ...good, prompt: form.prompt.trim() || "a prompt" });
   if (body.control && !body.control.upload_id && !body.control.source) delete body.control;
   return body;
 }

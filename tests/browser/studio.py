@@ -147,7 +147,7 @@ def studio_in(browser: Browser, cloud: RunningCloud, **how: Any) -> Iterator[Stu
     studio = Studio(context, cloud)
     try:
         yield studio
-        assert studio.errors == []
+        assert not studio.errors, studio.errors
     finally:
         context.close()
 

@@ -192,6 +192,7 @@ def test_what_is_impossible_is_disabled_and_says_why(studio: Studio) -> None:
     page.get_by_label("Steps").fill("99")
     studio.choose("Control", "None")
     expect(page.get_by_text("Steps goes from 20 to 40.")).to_be_visible()
+    expect(page.locator(".price")).to_have_attribute("aria-busy", "false")  # nobody was asked what 99 steps cost
 
 
 def test_the_keyboard_is_enough(browser: Browser, cloud: RunningCloud) -> None:

@@ -166,7 +166,11 @@ async def orchestrating(settings: Settings, token: str = KEY) -> AsyncIterator[h
     async with (
         serving(create_app(settings)) as url,
         httpx.AsyncClient(
-            base_url=url, headers={"Authorization": f"Bearer {token}"}, trust_env=False, verify=trusted()
+            base_url=url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=PATIENCE,
+            trust_env=False,
+            verify=trusted(),
         ) as http,
     ):
         yield http
