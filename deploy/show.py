@@ -14,6 +14,18 @@ SIGNS = {
     Action.KEEP: "=",
     Action.FOREIGN: " ",
 }
+COUNTED = {Action.KEEP: "as they shall be", Action.FOREIGN: "not ours"}
+WORDS = {
+    "disk": "container_disk_gb",
+    "pools": "gpu_pools",
+    "excluded": "excluded_gpus",
+    "cuda_min": "min_cuda_version",
+    "cuda_allowed": "allowed CUDA versions",
+    "credential": "release.credential",
+    "idle_timeout": "idle_timeout_seconds",
+    "timeout_ms": "execution timeout in ms",
+}
+"""A field as the file calls it, where it has another name there."""
 NOTES = {Action.KEEP: "as it shall be", Action.FOREIGN: "not ours, never touched"}
 
 
@@ -29,7 +41,7 @@ def summary(changes: Sequence[Change]) -> str:
     counts = {action: sum(change.action is action for change in changes) for action in Action}
     if not any(change.does_something for change in changes):
         return f"Nothing to do: {counts[Action.KEEP]} as they shall be."
-    return ", ".join(f"{count} to {action}" for action, count in counts.items() if count)
+    return ", ".join(f"{count} {COUNTED.get(action, f'to {action}')}" for action, count in counts.items() if count)
 
 
 def line(change: Change) -> str:
@@ -52,19 +64,19 @@ def _block(change: Change) -> list[str]:
 def _facts(state: State) -> list[tuple[str, str]]:
     """What a new resource costs and holds; the rest stands in the file."""
     if not isinstance(state, EndpointState):
-        return [("size", f"{state.size} GB"), ("data_center", state.data_center)]
+        return [("size_gb", str(state.size)), ("data_center", state.data_center)]
     return [
         ("image", state.image),
-        ("pools", _said(state.pools) + (f" without {_said(state.excluded)}" if state.excluded else "")),
+        ("gpu_pools", _said(state.pools) + (f", without {_said(state.excluded)}" if state.excluded else "")),
         ("workers", f"{state.workers_min} to {state.workers_max}"),
-        ("disk", f"{state.disk} GB"),
+        ("container_disk_gb", str(state.disk)),
         ("env", ", ".join(name for name, _ in state.env) or "-"),
     ]
 
 
 def _difference(row: Difference) -> list[str]:
     if row.field != "env" or not isinstance(row.before, tuple) or not isinstance(row.after, tuple):
-        return [f"{row.field}: {_said(row.before)} -> {_said(row.after)}"]
+        return [f"{WORDS.get(row.field, row.field)}: {_said(row.before)} -> {_said(row.after)}"]
     before, after = dict(row.before), dict(row.after)
     lines = []
     for name in sorted(before.keys() | after.keys()):
@@ -78,7 +90,7 @@ def _difference(row: Difference) -> list[str]:
 
 def _said(value: object) -> str:
     if isinstance(value, tuple):
-        return " ".join(map(str, value)) or "(none)"
+        return ", ".join(map(str, value)) or "(none)"
     return "(none)" if value is None or value == "" else str(value)
 
 

@@ -207,7 +207,7 @@ def test_private_images_are_pulled_with_a_named_credential(server: RestServer, d
     assert deploy("apply").status == 0
     assert {row["registry"] for row in server.account.endpoints.values()} == {"reg1"}
     edit('credential = "docker-hub"', "")
-    assert "credential: docker-hub -> (none)" in deploy("apply").out
+    assert "release.credential: docker-hub -> (none)" in deploy("apply").out
     assert {row["registry"] for row in server.account.endpoints.values()} == {None}
 
 

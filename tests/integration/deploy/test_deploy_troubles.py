@@ -102,6 +102,8 @@ def test_what_fails_in_the_middle_is_gone_on_with(server: RestServer, deploy: De
     server.behave(PATCH, Manner(), Manner(status=400))
     failed = deploy("apply")
     assert failed.status == 1
+    assert "PATCH /serverless/" in failed.err
+    assert "RunPod refused it (400): as the test wants it" in failed.err
     assert failed.out.count("done: ") == 1
     finished = deploy("apply")
     assert finished.status == 0
