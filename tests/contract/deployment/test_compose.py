@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from orchestrator.__main__ import CLOSE_SECONDS
+from orchestrator.api.body import LIMIT
 from orchestrator.app import DRAIN_SECONDS
 from tests.contract.deployment.environments import KNOWN, settings_of
 
@@ -25,6 +26,8 @@ SERVICES: dict[str, dict[str, Any]] = FILE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "ORCHESTRATOR_IMAGE" in service["image"]}
 REPLICAS = {"orchestrator-a", "orchestrator-b"}
 PINNED = re.compile(r"[\w./-]+:[\w.-]*\d+\.\d+[\w.-]*@sha256:[0-9a-f]{64}|\$\{ORCHESTRATOR_IMAGE:\?.+}")
+CADDY = (2, 7)
+"""The first that knows `request_buffers`."""
 ROOT_SERVICES = {"caddy"}
 """Whose image leaves no choice; said so beside it."""
 
@@ -112,6 +115,8 @@ def test_the_parts_know_each_other_by_name() -> None:
     upstreams = {f"{name}:{SERVICES[name]['environment']['PORT']}" for name in REPLICAS}
     assert set(re.findall(r"orchestrator-\w+:\d+", caddyfile)) == upstreams
     assert "path /readyz /metrics" in caddyfile
+    [kept] = re.findall(r"request_buffers (\d+)KiB", caddyfile)
+    assert int(kept) * 1024 > LIMIT, "a body that is not kept whole cannot be sent again"
     prometheus = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
     [job] = prometheus["scrape_configs"]
     assert (job["job_name"], set(job["static_configs"][0]["targets"])) == ("ltx2", upstreams)
@@ -138,7 +143,11 @@ def test_the_parts_know_each_other_by_name() -> None:
 )
 def test_their_own_tools_take_the_files(command: tuple[str, ...]) -> None:
     if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not here (Debian's packages caddy, prometheus, prometheus-alertmanager)")
+        pytest.skip(f"{command[0]} is not here (Debian's packages prometheus, prometheus-alertmanager; Caddy's own)")
+    if command[0] == "caddy":
+        said = subprocess.run(["caddy", "version"], check=True, capture_output=True, text=True, timeout=60).stdout
+        if tuple(map(int, re.findall(r"\d+", said)[:2])) < CADDY:
+            pytest.skip(f"caddy {said.strip()} is older than {CADDY}")
     done = subprocess.run(
         command,
         cwd=FOLDER,
