@@ -17,6 +17,7 @@ COMMIT = "0123456789" * 4
 TABLE = Path(models.__file__).with_name("models.toml")
 GEMMA = "google/gemma-3-12b-it-qat-q4_0-unquantized"
 SPLITS = "Comfy-Org/ltx-2"
+LTX = "Lightricks/LTX-2"
 
 
 def large(path: str, size: int, digest: str) -> dict[str, object]:
@@ -36,18 +37,18 @@ def asked(server: WeightServer, tmp_path: Path, *roles: str) -> Found:
 
 
 def test_sizes_hashes_and_commits_come_from_the_hub(server: WeightServer, tmp_path: Path) -> None:
-    role = "text_encoder/full"
-    hub(server, SPLITS, large(models.file(role).path_in_repository, 24_400_000_123, "b" * 64))
+    role = "checkpoint/dev/full"
+    hub(server, LTX, large(models.file(role).path_in_repository, 43_300_000_123, "b" * 64))
     found = asked(server, tmp_path, role)
-    assert found == Found({SPLITS: COMMIT}, {role: {"bytes": 24_400_000_123, "sha256": "b" * 64}})
+    assert found == Found({LTX: COMMIT}, {role: {"bytes": 43_300_000_123, "sha256": "b" * 64}})
 
     text, against = write(TABLE.read_text(), found)
     after = {row.get("role", row["name"]): row for kind in tomllib.loads(text).values() for row in kind}
     assert against == []
-    assert after[role]["bytes"] == 24_400_000_123
+    assert after[role]["bytes"] == 43_300_000_123
     assert after[role]["sha256"] == "b" * 64
     assert "about_bytes" not in after[role]
-    assert after[SPLITS]["revision"] == COMMIT
+    assert after[LTX]["revision"] == COMMIT
     before = TABLE.read_text().splitlines()
     new = [line for line in text.splitlines() if line not in before]
     assert len(new) == 3, "nothing else has changed"
@@ -64,7 +65,7 @@ def test_a_small_file_is_read_and_hashed_at_its_commit(server: WeightServer, tmp
 
 def test_what_cannot_be_asked_is_told_and_the_rest_goes_on(server: WeightServer, tmp_path: Path) -> None:
     server.put(f"/api/models/{GEMMA}/revision/main", b"", always=Manner(status=401))
-    hub(server, "Lightricks/LTX-2", large("other/ltx-2-19b-dev.safetensors", 1, "c" * 64))
+    hub(server, LTX, large("other/ltx-2-19b-dev.safetensors", 1, "c" * 64))
     found = asked(server, tmp_path, "text_encoder/folder/1", "checkpoint/dev/full")
     assert found.files == {}
     assert found.trouble[0].startswith(f"{GEMMA} is gated ({server.url}/{GEMMA})")
