@@ -4,7 +4,6 @@ Source of every path and status: github runpod/docs, `api-reference-v2/openapi.j
 retired at the end of 2026 (page api-reference-v2/migrate-from-v1). Lists come whole: no pagination is documented.
 """
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -12,6 +11,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 import tenacity
+from pydantic_core import from_json  # json's own ends in a RecursionError on thousands of brackets
 
 from deploy import answers
 from deploy.settings import DeploySettings
@@ -147,7 +147,7 @@ class RunPodRest:
         if status == httpx.codes.NO_CONTENT:
             return None
         try:
-            return json.loads(content)
+            return from_json(content)
         except ValueError as error:
             said = f"{asked}: RunPod answered {status} with something that is not JSON"
             raise FatalError("contract_mismatch", said) from error
@@ -219,7 +219,7 @@ def refusal(asked: str, status: int, headers: Mapping[str, str], content: bytes)
 
 def _detail(content: bytes) -> str:
     try:
-        body = json.loads(content)
+        body = from_json(content)
     except ValueError:
         return "no reason given"
     if not isinstance(body, dict):

@@ -171,6 +171,8 @@ def test_what_does_not_read_back_is_told(server: RestServer, deploy: Deploy) -> 
     ("raw", "says"),
     [
         (b"not json", "with something that is not JSON"),
+        (b"[" * 100_000, "with something that is not JSON"),
+        (b"\xff", "with something that is not JSON"),
         (b"[]", "not as its REST API v2 documents it"),
         (b'{"endpoints": [{"id": "a b", "name": "x"}]}', "not as its REST API v2 documents it"),
         (b'{"endpoints": [{"id": "a", "name": "mivo-ltx2-base-gen"}]}', "workers: Field required"),
