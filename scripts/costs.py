@@ -109,7 +109,7 @@ def _cost_rows(given: Assumptions) -> Iterator[tuple[str, ...]]:
             f"{seconds[Stage.BASE_GEN]:.0f} + {seconds[Stage.SPATIAL_UPSCALE]:.0f}",
             f"{two:.3f}",
             f"{one:.3f}",
-            f"{smooth - two:+.3f}",
+            f"{smooth - two:+.4f}",
             f"{two / credits_asked:.4f}",
             f"{1 - two / (credits_asked * given.credit):.0%}",
         )

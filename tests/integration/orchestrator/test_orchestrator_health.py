@@ -5,8 +5,9 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 
+from orchestrator.queue import CANCEL, DELIVER, NAMES, PRUNE, SUBMIT
 from shared.contracts.vocabulary import Stage
-from tests.integration.orchestrator.cloud import Cloud, eventually
+from tests.integration.orchestrator.cloud import Cloud, eventually, replica
 from tests.integration.orchestrator.conftest import StartCloud
 from tests.integration.orchestrator.test_orchestrator_faults import script
 
@@ -94,7 +95,7 @@ def value_of(text: str, series: str) -> float:
 
 
 async def test_metrics_say_what_is_late(cloud: Cloud) -> None:
-    """A run that no worker takes, a look that nobody takes, and a task that no worker of the queue takes."""
+    """A run that no worker takes, and a look at it that nobody takes."""
     cloud.runpod.worker = None
     made = await cloud.create()
     await cloud.seen(made["id"], "submitted")
@@ -107,20 +108,24 @@ async def test_metrics_say_what_is_late(cloud: Cloud) -> None:
         "UPDATE stage_runs SET submitted_at = now() - interval '100 s', next_poll_at = now() - interval '50 s',"
         " state = 'submitted', deadline_at = now() + interval '1 day'"
     )
-    # a lock that is held keeps a task waiting, whoever works
-    job = (
-        "INSERT INTO procrastinate_jobs (queue_name, task_name, lock, status, scheduled_at)"
-        " VALUES ('default', %s, 'held', %s::procrastinate_job_status, now() - interval '70 s')"
-    )
-    await cloud.rows(job, "cancel", "doing")
-    await cloud.rows(job, "deliver", "todo")
-    await cloud.rows(job.replace("now() -", "now() +"), "submit", "todo")
     text = (await cloud.http.get("/metrics")).text
     waiting = value_of(text, 'ltx2_oldest_stage_run_seconds{stage="base_gen",state="submitted"}')
     assert 100 <= waiting < 200
     assert 50 <= value_of(text, "ltx2_poll_late_seconds") < 150
-    assert 70 <= value_of(text, 'ltx2_task_late_seconds{task="deliver"}') < 170
-    assert value_of(text, 'ltx2_task_late_seconds{task="submit"}') == 0
+
+
+async def test_a_task_is_late_from_when_it_is_due(migrated_url: str) -> None:
+    """On a queue that nobody works on: one has been due since 70 s, one since now, and one is for later."""
+    async with replica(migrated_url) as over, over.database.transaction() as connection:
+        await over.queue.defer(connection, DELIVER, delivery_id="x")
+        await connection.execute("UPDATE procrastinate_jobs SET scheduled_at = now() - interval '70 s'")
+        await over.queue.defer(connection, CANCEL, run_id="x", stage="base_gen", runpod_id="x")
+        await over.queue.defer(connection, SUBMIT, after=60, run_id="x")
+        late = await over.queue.late(connection)
+    assert late.keys() == set(NAMES)
+    assert 70 <= late[DELIVER] < 170
+    assert 0 <= late[CANCEL] < 70
+    assert (late[SUBMIT], late[PRUNE]) == (0, 0)
 
 
 async def test_the_api_describes_itself(cloud: Cloud) -> None:
