@@ -164,7 +164,7 @@ def made(fake: FakeAccount, goal: Desired) -> None:
         perform(fake, change)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(files(), files(), st.sets(st.integers(0, 5)), st.booleans())
 def test_a_plan_that_is_done_leaves_nothing_to_do(
     old: Desired, goal: Desired, spoiled: set[int], stranger: bool
