@@ -1,5 +1,6 @@
 """Fetching as real processes: killed in mid-way, and two at once into one volume."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from models.answers import Seen
 from models.fetch import fetch
+from models.part import Part
 from shared.models import ModelFile
 from tests.integration.models import rows
 from tests.integration.models.weight_server import GOOD, Manner, WeightServer
@@ -49,8 +52,8 @@ def start(server: WeightServer, root: Path, tmp_path: Path) -> Iterator[Start]:
 
 
 def journal(root: Path) -> list[int]:
-    found = list((root / FILE.folder).glob(".*.json"))
-    return list(json.loads(found[0].read_text())) if found else []
+    found = list((root / FILE.folder).glob(".*.done"))
+    return [int(line) for line in found[0].read_text().splitlines()] if found else []
 
 
 def test_after_kill_9_only_what_is_missing_comes(
@@ -62,6 +65,7 @@ def test_after_kill_9_only_what_is_missing_comes(
     process.kill()
     process.wait(30)
     assert not rows.at(root, FILE).exists(), "half a file never stands in its place"
+    assert {path.suffix for path in root.rglob(".*") if path.is_file()} == {".part", ".done", ".lock"}
     done = journal(root)
 
     server.put(PATH, BODY)
@@ -113,3 +117,20 @@ def test_the_one_that_waits_takes_over_when_the_other_is_killed(server: WeightSe
     first.kill()
     assert second.wait(60) == 0
     assert rows.at(root, FILE).read_bytes() == BODY
+
+
+def test_a_torn_journal_costs_no_more_than_its_last_segments(server: WeightServer, root: Path, tmp_path: Path) -> None:
+    """As a full disk or a dying machine leaves one: torn lines, and numbers that no segment has."""
+    server.put(PATH, BODY)
+    seen = Seen(len(BODY), hashlib.md5(BODY, usedforsecurity=False).hexdigest(), None, ranges=True)
+    rows.at(root, FILE).parent.mkdir(parents=True)
+    part = Part(rows.at(root, FILE), seen, rows.SEGMENT)
+    with part.opened() as descriptor:
+        part.sink(descriptor, 0)(BODY[: 2 * rows.SEGMENT])
+    for segment in part.missing()[:2]:
+        part.done(segment)
+    with next(root.rglob("*.done")).open("ab") as journal_file:
+        journal_file.write(b"000000" + b"00000002\n99999999\n\xff\n0000")
+    fetch([FILE], root, rows.settings(server, tmp_path), rows.progress())
+    assert rows.at(root, FILE).read_bytes() == BODY
+    assert sorted(server.starts(PATH)) == [at for at in range(0, len(BODY), rows.SEGMENT) if at >= 2 * rows.SEGMENT]

@@ -10,7 +10,7 @@ import pytest
 from models.answers import Seen
 from models.fetch import fetch
 from models.part import Part
-from models.progress import Lines
+from models.progress import Bars, Lines
 from shared.errors import FatalError, TransientError
 from tests.integration.models import rows
 from tests.integration.models.weight_server import GOOD, Manner, WeightServer
@@ -130,6 +130,20 @@ def test_wrong_bytes_never_reach_their_place(bring: Callable[..., bytes], server
     assert rows.litter(root) == []
     whole = len(range(0, len(BODY), rows.SEGMENT))
     assert len(server.starts(PATH)) == 3 * whole, "wrong bytes are not resumed"
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_the_bars_end_where_the_file_does_whatever_came_twice(
+    server: WeightServer, root: Path, tmp_path: Path, *, ranges: bool
+) -> None:
+    server.put(
+        PATH, BODY, *[Manner(ranges=ranges)] * 2, Manner(ranges=ranges, cut=50_000), always=Manner(ranges=ranges)
+    )
+    bars = Bars()
+    fetch([FILE], root, rows.settings(server, tmp_path), bars)
+    (task,) = bars._bars.tasks
+    assert (task.description, task.completed, task.total) == (FILE.name, len(BODY), len(BODY))
+    assert task.finished
 
 
 class FullDisk(Lines):
