@@ -18,6 +18,8 @@ import yaml
 from orchestrator.__main__ import CLOSE_SECONDS
 from orchestrator.api.body import LIMIT
 from orchestrator.app import DRAIN_SECONDS
+from orchestrator.inputs import AT_ONCE
+from shared.media.users import MAX_BYTES
 from tests.contract.deployment.environments import KNOWN, settings_of
 
 FOLDER = Path("deploy/compose")
@@ -100,6 +102,15 @@ def test_a_replica_has_the_time_for_a_polite_stop_and_waits_for_its_schema() -> 
         assert seconds(SERVICES[name]["stop_grace_period"]) > 2 * (CLOSE_SECONDS + DRAIN_SECONDS)
         assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
     assert SERVICES["migrate"]["command"][-2:] == ["orchestrator", "migrate"]
+
+
+def test_a_replica_has_room_for_all_the_inputs_that_it_takes_at_once() -> None:
+    for name in REPLICAS:
+        [mount] = SERVICES[name]["tmpfs"]
+        size, memory = re.search(r"size=(\d+)g", mount), SERVICES[name]["deploy"]["resources"]["limits"]["memory"]
+        assert size is not None
+        assert int(size[1]) * 2**30 > AT_ONCE * MAX_BYTES
+        assert int(memory.removesuffix("g")) >= int(size[1]) + 1, "what lies in a tmpfs counts as memory"
 
 
 def test_only_the_proxy_is_reached_from_outside() -> None:

@@ -14,7 +14,7 @@ from tests.contract.deployment.environments import KNOWN, settings_of
 
 TASK: dict[str, Any] = json.loads(Path("deploy/ecs/task-definition.json").read_text())
 SERVICE: dict[str, Any] = json.loads(Path("deploy/ecs/service.json").read_text())
-[CONTAINER] = TASK["containerDefinitions"]
+ROOM, CONTAINER = TASK["containerDefinitions"]
 
 
 @pytest.mark.parametrize(("operation", "body"), [("RegisterTaskDefinition", TASK), ("CreateService", SERVICE)])
@@ -51,3 +51,11 @@ def test_a_task_is_locked() -> None:
     assert SERVICE["networkConfiguration"]["awsvpcConfiguration"]["assignPublicIp"] == "DISABLED"
     written = {mount["sourceVolume"] for mount in CONTAINER["mountPoints"]}
     assert written == {volume["name"] for volume in TASK["volumes"]}
+
+
+def test_another_user_than_root_may_write_where_it_has_to() -> None:
+    """Fargate gives a volume to root, with 0755: a container before ours opens it, and does nothing else."""
+    assert CONTAINER["dependsOn"] == [{"containerName": ROOM["name"], "condition": "SUCCESS"}]
+    assert (ROOM["user"], ROOM["essential"], ROOM["command"]) == ("0:0", False, ["chmod", "1777", "/tmp"])
+    assert ROOM["mountPoints"] == CONTAINER["mountPoints"]
+    assert ROOM["image"] == CONTAINER["image"]
