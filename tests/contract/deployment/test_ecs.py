@@ -56,6 +56,8 @@ def test_a_task_is_locked() -> None:
 def test_another_user_than_root_may_write_where_it_has_to() -> None:
     """Fargate gives a volume to root, with 0755: a container before ours opens it, and does nothing else."""
     assert CONTAINER["dependsOn"] == [{"containerName": ROOM["name"], "condition": "SUCCESS"}]
-    assert (ROOM["user"], ROOM["essential"], ROOM["command"]) == ("0:0", False, ["chmod", "1777", "/tmp"])
     assert ROOM["mountPoints"] == CONTAINER["mountPoints"]
+    [mount] = ROOM["mountPoints"]
+    assert (ROOM["user"], ROOM["essential"]) == ("0:0", False)
+    assert ROOM["command"] == ["chmod", "1777", mount["containerPath"]]
     assert ROOM["image"] == CONTAINER["image"]
