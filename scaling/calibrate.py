@@ -1,0 +1,67 @@
+"""Records of a load -> the service times that it had. Pure."""
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+from scaling.records import Measured, StageRun
+from scaling.service_times import ServiceTimes, StageTimes
+from shared.contracts.vocabulary import Stage
+
+FEWEST = 30
+"""Successful runs of a stage below which it is left as the plan says: sigma would be off by more than 13 %."""
+
+
+def calibrate(measured: Measured) -> ServiceTimes:
+    """Fits factor, fixed seconds and noise of each stage, and the hop, on the plan's clock (`Measured.speed`).
+
+    Only runs that succeeded count: of the others the end says nothing about the work. A stage with fewer than
+    `FEWEST` of them keeps the default. The factor and the fixed seconds are weighted least squares (the noise grows
+    with the estimate, so each run weighs 1 / estimate squared); where all estimates are alike, or the line would
+    start below zero, all is factor. ValueError: no stage had enough runs.
+    """
+    good: dict[Stage, list[StageRun]] = defaultdict(list)
+    for run in measured.runs:
+        if run.succeeded:
+            good[run.stage].append(run)
+    fitted = {stage: _fit(runs, measured.speed) for stage, runs in good.items() if len(runs) >= FEWEST}
+    if not fitted:
+        raise ValueError(f"no stage has {FEWEST} runs that succeeded; measure for longer")
+    plain = ServiceTimes()
+    hops = sorted(_hops(measured.runs))
+    hop = max(0.0, statistics.fmean(hops)) * measured.speed if hops else plain.hop
+    return ServiceTimes(stages=plain.stages | fitted, hop=hop)
+
+
+def _fit(runs: Sequence[StageRun], speed: float) -> StageTimes:
+    pairs = [(run.estimated, run.ran * speed) for run in runs]
+    factor, fixed = _line(pairs)
+    # what is left of a run beside its fixed seconds, against what was expected; never zero, as logarithms are taken
+    ratios = [max(seconds - fixed, 0.01 * factor * about) / (factor * about) for about, seconds in pairs]
+    return StageTimes(factor=factor, fixed=fixed, sigma=statistics.stdev(math.log(ratio) for ratio in ratios))
+
+
+def _line(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """(factor, fixed): the line through (1/x, y/x), whose slope is the fixed part and whose start is the factor."""
+    inverse = [1 / about for about, _ in pairs]
+    ratio = [seconds / about for about, seconds in pairs]
+    through_zero = statistics.fmean(ratio), 0.0
+    if max(inverse) < 1.05 * min(inverse):
+        return through_zero
+    fixed, factor = statistics.linear_regression(inverse, ratio)
+    return (factor, fixed) if fixed > 0 and factor > 0 else through_zero
+
+
+def _hops(runs: Iterable[StageRun]) -> Iterator[float]:
+    """Seconds from the end of each success to the arrival of the next stage's run of that generation."""
+    order = list(Stage)
+    of: dict[str, list[StageRun]] = defaultdict(list)
+    for run in runs:
+        of[run.generation].append(run)
+    for mine in of.values():
+        mine.sort(key=lambda run: run.arrival)
+        for before, after in pairwise(mine):
+            if before.succeeded and order.index(after.stage) > order.index(before.stage):
+                yield after.arrival - before.end
