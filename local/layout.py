@@ -162,11 +162,11 @@ class Layout:
         A checkout's own folders are its base directory unless another is named: there are its models and node
         packs. Workers may share them, because every file of an execution has a name of its own.
         """
+        own = {"WORKER_PARTIAL": "true"}  # neither the preview nor a developer's ComfyUI need have every model
         if self.options.engine == "preview":
             base = self.options.state / "comfyui" / worker_id
-            return {"COMFYUI_COMMAND": PREVIEW, "COMFYUI_BASE_DIR": str(base), "WORKER_PRECISIONS": "fp8,full"}
+            return {"COMFYUI_COMMAND": PREVIEW, "COMFYUI_BASE_DIR": str(base), **own}
         given = {name: os.environ[name] for name in REAL_ENGINE if os.environ.get(name)}
-        own = {"WORKER_PARTIAL": "true"}  # a developer's ComfyUI need not have every model
         return {"COMFYUI_BASE_DIR": given.get("COMFYUI_DIR", "comfyui"), **own, **given}
 
     def worker_env(self, stage: Stage, worker_id: str) -> dict[str, str]:

@@ -31,7 +31,8 @@ class WorkerSettings(BaseSettings):
     text_encoder: TextEncoder = TextEncoder.SINGLE
     """The form of Gemma on this machine's disk; the same as the orchestrator's `TEXT_ENCODER`."""
     partial: bool = False
-    """Take jobs even if model files are missing, which is then only logged: for a developer's own ComfyUI."""
+    """Take jobs even if model files are missing, which is then only logged, and jobs of every kind: for a developer's
+    own ComfyUI, and for the preview engine, which has no weights."""
     least_vram_gb: float | None = Field(default=None, ge=0)
     """GPU memory below which a worker does not start, in 10^9 bytes. None: what the stage wants at its precisions, 44
     for fp8, 75 for full, 22 for temporal_upscale; 0 tries any."""
