@@ -11,7 +11,7 @@ import pytest_asyncio
 import structlog
 
 from models import weights
-from shared import models
+from shared import latents, models
 from shared.artifacts import ArtifactStore, S3Settings
 from shared.comfy.process import ComfyProcess
 from shared.comfy.settings import ComfySettings
@@ -22,7 +22,7 @@ from shared.stage import StageDefinition
 from shared.worker import Worker
 from shared.worker.engine import Engine
 from shared.worker.settings import WorkerSettings
-from shared.worker.warm_up import CAPTION, caption_width, smallest
+from shared.worker.warm_up import CAPTION, blanks, caption_width, smallest
 from tests.comfyui.stages import with_trouble
 from tests.contract.graphs.legal import STAGES
 from tests.integration.models import rows
@@ -129,3 +129,23 @@ def test_the_width_of_the_conditioning_is_what_the_checkpoint_says(
     assert caption_width(work, tmp_path) == width
     path.write_bytes(b"tiny")
     assert caption_width(work, tmp_path) == CAPTION
+
+
+@pytest.mark.parametrize(
+    ("stage", "video", "more"),
+    [
+        (Stage.BASE_GEN, None, {}),
+        (Stage.SPATIAL_UPSCALE, (1, 128, 4, 3, 4), {"conditioning": (1, 1024, 7680)}),
+        (Stage.TEMPORAL_UPSCALE, (1, 128, 4, 6, 8), {}),
+    ],
+)
+def test_blank_inputs_have_the_shapes_that_the_stage_before_leaves(
+    tmp_path: Path, stage: Stage, video: tuple[int, ...] | None, more: dict[str, tuple[int, ...]]
+) -> None:
+    """facts/comfyui.md section 3, for one second at 256x192 or half of it."""
+    made = blanks(smallest(stage, WorkerSettings()), tmp_path, tmp_path)
+    expected = {"video_latent": video, "audio_latent": (1, 8, 27, 16), **more} if video else {}
+    tensors = {"conditioning": latents.CONDITIONING}
+    found = {role: latents.inspect(path, tensors.get(role, latents.LATENT)) for role, path in made.items()}
+    assert {role: facts.shape for role, facts in found.items()} == expected
+    assert {facts.dtype for role, facts in found.items() if role not in tensors} <= {"F32"}

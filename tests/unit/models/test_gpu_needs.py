@@ -1,6 +1,7 @@
 """Which GPU is good enough for which stage, what ComfyUI is told of it, and variables that nobody reads."""
 
 import json
+import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -45,6 +46,11 @@ def test_the_cards_that_the_design_names_are_enough(stage: Stage) -> None:
     smallest = L4 if stage is Stage.TEMPORAL_UPSCALE else A40
     for found, settings in ((smallest, FP8), (H100, FULL)):
         gpu.require_good(found, stage, settings)
+
+
+def test_the_endpoints_as_they_are_to_be_deployed_have_gpus_that_are_enough() -> None:
+    for endpoint in tomllib.loads(Path("deploy/endpoints.toml").read_text())["endpoint"]:
+        assert endpoint["vram_gb"] >= gpu.least_gigabytes(Stage(endpoint["stage"]), FP8)
 
 
 @pytest.mark.parametrize(
