@@ -37,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MivoError as error:
         sys.stderr.write(f"{error.message}\n")
         return 75 if error.retryable else 1  # 75 is EX_TEMPFAIL of sysexits.h
+    except OSError as error:  # a path that somebody gave
+        sys.stderr.write(f"{error.filename}: {error.strerror}\n")
+        return 1
 
 
 def _parser() -> argparse.ArgumentParser:

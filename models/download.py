@@ -103,7 +103,7 @@ class Download:
             except ChangedError as error:
                 trouble = f"it changed while it was read ({error})"
             except OSError as error:
-                raise _disk(error, work.part.path) from error
+                raise disk_trouble(error, work.part.path) from error
             if trouble is None:
                 return
             work.part.discard()
@@ -175,7 +175,7 @@ class Download:
         return None
 
 
-def _disk(error: OSError, path: Path) -> FatalError:
+def disk_trouble(error: OSError, path: Path) -> FatalError:
     """What the local disk refuses, not the network."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return FatalError("model_missing", f"the disk of {path.parent} is full; free some, start again: it goes on")

@@ -44,6 +44,13 @@ def fetch(files: Sequence[ModelFile], root: Path, settings: ModelsSettings, prog
     Raises FatalError model_missing that names every file and what to do, or TransientError when only the network is
     to blame; what has come stays, and the next run goes on from there.
     """
+    try:
+        _fetch(files, root, settings, progress)
+    except OSError as error:
+        raise disk_trouble(error, Path(error.filename or root)) from error
+
+
+def _fetch(files: Sequence[ModelFile], root: Path, settings: ModelsSettings, progress: Progress) -> None:
     with Web(settings) as web, progress:
         jobs = [job for file in files if (job := _here(file, root, settings)) is not None]
         jobs = _each(jobs, lambda job: _seen(web, job))

@@ -60,3 +60,15 @@ def test_a_token_file_that_is_not_there_is_told(server: WeightServer, root: Path
     done = run("fetch", "--target", root, MODELS_HUB=server.url, HF_TOKEN_FILE=str(tmp_path / "none"))
     assert done.returncode == 1
     assert "HF_TOKEN_FILE cannot be read" in done.stderr
+
+
+def test_a_path_that_cannot_be_is_told(server: WeightServer, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for role in ("upscaler/temporal", "checkpoint/dev/fp8"):
+        file = models.file(role)
+        server.put(f"/{file.repository}/resolve/main/{file.name}", b"x", always=Manner(whole=file.bytes))
+    target = tmp_path / "file" / "models"
+    done = run("fetch", "--stage", "temporal_upscale", "--target", target, MODELS_HUB=server.url)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, f"{target} cannot be written: Not a directory")
+    done = run("split-vae", tmp_path / "none", "--target", tmp_path)
+    assert (done.returncode, done.stderr) == (1, f"{tmp_path / 'none'}: No such file or directory\n")
