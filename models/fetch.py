@@ -10,7 +10,7 @@ import structlog
 
 from models import hub, places, split
 from models.answers import Address, Seen
-from models.download import Download, claimed, expect
+from models.download import Download, claimed, disk_trouble, expect
 from models.part import Part
 from models.progress import Progress
 from models.settings import ModelsSettings
