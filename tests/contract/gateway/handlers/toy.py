@@ -8,7 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import runpod
+import cpuinfo
+
+cpuinfo.get_cpu_info = dict  # as workers/__init__.py says
+
+import runpod  # noqa: E402
 
 Json = dict[str, Any]
 
