@@ -38,6 +38,9 @@ demo: setup ## start the local cloud and make two videos into out/
 up: setup ## start the local cloud and keep it running (ARGS="--base-gen 2")
 	$(PY) -m local.up $(ARGS)
 
+scale: setup ## other numbers of workers for the cloud that runs (ARGS="--spatial 4")
+	$(PY) -m local.scale $(ARGS)
+
 test: export PATH := $(CURDIR)/$(VENV)/static-ffmpeg:$(PATH)
 test: setup $(VENV)/.chromium $(VENV)/.static-ffmpeg ## all tests that need no GPU (`make comfyui` is for a real ComfyUI)
 	env -u COMFYUI_URL -u COMFYUI_DIR $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -106,4 +109,4 @@ clean: ## remove what the tasks made
 	rm -rf clients/typescript/node_modules clients/typescript/dist clients/typescript/examples/*/dist
 	rm -rf out .local $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup demo up test unit e2e browser client backend chaos check comfyui gpu-check deploy-plan audit format lock gallery studio-vendor docs clean
+.PHONY: help setup demo up scale test unit e2e browser client backend chaos check comfyui gpu-check deploy-plan audit format lock gallery studio-vendor docs clean

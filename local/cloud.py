@@ -8,7 +8,7 @@ import fcntl
 import json
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import IO, Self
 import httpx
 
 from local import postgres
+from local.control import Control, staffing
 from local.identities import identities
 from local.layout import PYTHON, Keys, Layout, Options
 from local.seaweed import free_ports, seaweed
@@ -73,6 +74,9 @@ class Cloud:
             gateway_port=gateway_port,
             api_ports=(options.port if self._port_lock else spare[0], *spare[1:]),
         )
+        self.control = Control(options.state, self.scale)
+        self._workers: dict[Stage, list[int]] = {stage: [] for stage in Stage}
+        self._scaling = asyncio.Lock()
         self.facts: Facts
 
     async def __aenter__(self) -> Self:
@@ -88,13 +92,49 @@ class Cloud:
 
     async def stop(self) -> None:
         """Workers first, storage last."""
+        await self.control.close()
         await self.supervisor.stop()
         self.layout.storage.sweep()
         if self._port_lock:
             self._port_lock.close()
         (self.options.state / FACTS).unlink(missing_ok=True)
 
+    async def scale(self, wanted: Mapping[Stage, int]) -> dict[Stage, int]:
+        """Other numbers of workers while everything runs; the workers of all stages then.
+
+        Workers that have no job are retired first. One in mid-job gives it up with `worker_lost`, for another worker.
+        """
+        async with self._scaling:
+            added: list[Service] = []
+            retired: list[str] = []
+            for stage, count in wanted.items():
+                own = self._workers[stage]
+                busy = await self._busy(stage) if count < len(own) else set()
+                left, fresh = staffing(own, count, {n for n in own if self.worker_name(stage, n) in busy})
+                retired += [self.worker_name(stage, number) for number in own if number not in left]
+                added += [self._worker(stage, number) for number in fresh]
+                self._workers[stage] = sorted([*left, *fresh])
+            if added:
+                await self.supervisor.start(*added)
+            await self.supervisor.retire(*retired)
+            return {stage: len(numbers) for stage, numbers in self._workers.items()}
+
+    async def _busy(self, stage: Stage) -> set[str]:
+        """Names of the workers that have a job; nobody's when the gateway does not answer."""
+        with suppress(httpx.HTTPError):
+            async with httpx.AsyncClient(trust_env=False, timeout=5, verify=trusted()) as client:
+                answer = await client.get(
+                    f"{self.layout.gateway_url}/_admin/workers",
+                    params={"endpoint": self.layout.endpoint(stage)},
+                    headers={"Authorization": f"Bearer {self.layout.keys.runpod}"},
+                )
+            return {worker["worker"] for worker in answer.raise_for_status().json() if worker["jobs"]}
+        return set()
+
     async def _start(self) -> None:
+        if self.options.service_times is not None:
+            self.layout.service_times.parent.mkdir(exist_ok=True)
+            self.layout.service_times.write_text(self.options.service_times.model_dump_json(indent=1))
         layout = self.layout
         await self.supervisor.start(self._postgres(), self._storage())
         folder = self.options.state / "postgres"
@@ -104,8 +144,7 @@ class Cloud:
         await asyncio.to_thread(setup, S3Settings.model_validate(own))
         await self._migrate(database)
         await self.supervisor.start(self._gateway(gateway_db))
-        workers = [self._worker(stage, number) for stage in Stage for number in range(self.options.workers[stage])]
-        await self.supervisor.start(*workers)
+        await self.scale(self.options.workers)
         await self.supervisor.start(*(self._orchestrator(database, number) for number in range(len(layout.api_ports))))
         self.facts = Facts(
             api_urls=layout.api_urls,
@@ -119,6 +158,7 @@ class Cloud:
             logs=str(self.supervisor.logs),
             webhook_secret=layout.keys.webhook,
         )
+        await self.control.open()
         path = self.options.state / FACTS
         partial = path.with_suffix(".part")  # whoever waits for the file finds it whole
         partial.touch(mode=0o600)

@@ -4,17 +4,21 @@ import hashlib
 import json
 import os
 import secrets
+import shlex
 import sys
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local.comfyui_preview.service.times import ServiceTimes
 from local.seaweed import Seaweed
 from shared.contracts.vocabulary import Stage
 
 PYTHON = sys.executable
 ROOT = Path(__file__).parents[1]
+STATE = Path(".local/up")
+"""Folder of the cloud that `make up` starts."""
 PREVIEW = f"{PYTHON} -m local.comfyui_preview"
 INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR")
 REAL_ENGINE = ("COMFYUI_URL", "COMFYUI_DIR", "COMFYUI_PYTHON", "COMFYUI_BASE_DIR", "COMFYUI_EXTRA_ARGS")
@@ -32,12 +36,16 @@ class Options:
     gateway: Mapping[str, str] = field(default_factory=dict)
     orchestrator: Mapping[str, str] = field(default_factory=dict)
     worker: Mapping[str, str] = field(default_factory=dict)
+    service_times: ServiceTimes | None = None
+    """Sleep so long and deliver stock footage instead of rendering anything (docs/load.md)."""
     worker_runpod_url: str | None = None
     """What workers are told instead of the gateway's own base URL, e.g. that of a proxy between the two."""
 
     @property
     def engine(self) -> str:
         """Which ComfyUI renders; each keeps its artifacts in a bucket of its own, so that none adopts another's."""
+        if self.service_times is not None:
+            return "service"
         if os.environ.get("COMFYUI_URL") or os.environ.get("COMFYUI_DIR"):
             return "comfyui"
         return "preview"
@@ -96,6 +104,11 @@ class Layout:
     @property
     def api_urls(self) -> tuple[str, ...]:
         return tuple(f"http://127.0.0.1:{port}" for port in self.api_ports)
+
+    @property
+    def service_times(self) -> Path:
+        """The file that says how long engines sleep, where they do."""
+        return self.options.state / "service" / "times.json"
 
     def endpoint(self, stage: Stage) -> str:
         """The id of a stage's serverless endpoint."""
@@ -163,9 +176,10 @@ class Layout:
         packs. Workers may share them, because every file of an execution has a name of its own.
         """
         own = {"WORKER_PARTIAL": "true"}  # neither the preview nor a developer's ComfyUI need have every model
-        if self.options.engine == "preview":
+        if self.options.engine != "comfyui":
             base = self.options.state / "comfyui" / worker_id
-            return {"COMFYUI_COMMAND": PREVIEW, "COMFYUI_BASE_DIR": str(base), **own}
+            sleeps = f" --service-times {shlex.quote(str(self.service_times))}" if self.options.service_times else ""
+            return {"COMFYUI_COMMAND": PREVIEW + sleeps, "COMFYUI_BASE_DIR": str(base), **own}
         given = {name: os.environ[name] for name in REAL_ENGINE if os.environ.get(name)}
         return {"COMFYUI_BASE_DIR": given.get("COMFYUI_DIR", "comfyui"), **own, **given}
 

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from asyncio.subprocess import Process
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +51,7 @@ class Supervisor:
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._floors: list[tuple[str, ...]] = []
         self._processes: dict[str, Process] = {}
+        self._polite: set[str] = set()
         self.restarts: dict[str, int] = {}
         logs.mkdir(parents=True, exist_ok=True)
 
@@ -72,10 +73,19 @@ class Supervisor:
     async def stop(self) -> None:
         """Ends all services, those started last first; those started together end together."""
         while self._floors:
-            keepers = [self._keepers.pop(name) for name in self._floors.pop()]
-            for keeper in keepers:
-                keeper.cancel()
-            await asyncio.gather(*keepers, return_exceptions=True)
+            await self._end_all(self._floors.pop())
+
+    async def retire(self, *names: str) -> None:
+        """Ends these for good while the others go on: SIGTERM whatever their stop signal, SIGKILL after `GRACE`."""
+        self._polite.update(names)
+        await self._end_all(names)
+        self._polite.difference_update(names)
+
+    async def _end_all(self, names: Iterable[str]) -> None:
+        keepers = [self._keepers.pop(name) for name in names if name in self._keepers]
+        for keeper in keepers:
+            keeper.cancel()
+        await asyncio.gather(*keepers, return_exceptions=True)
 
     async def _wait_ready(self, service: Service) -> None:
         if service.ready is None:
@@ -125,7 +135,7 @@ class Supervisor:
 
     async def _end(self, service: Service, process: Process) -> None:
         if process.returncode is None:
-            _signal(process.pid, service.stop_signal)
+            _signal(process.pid, signal.SIGTERM if service.name in self._polite else service.stop_signal)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(GRACE):
                     await process.wait()

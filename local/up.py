@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from local.cloud import Cloud
-from local.layout import Options
+from local.layout import STATE, Options
+from local.service_times import estimated
 from local.supervisor import ServiceFailedError
 from shared.contracts.vocabulary import Stage
 
@@ -23,7 +24,13 @@ def options(arguments: list[str] | None = None) -> Options:
     parser.add_argument("--temporal", type=int, default=1, metavar="N", help="workers of temporal upscaling")
     parser.add_argument("--orchestrators", type=int, default=1, metavar="N")
     parser.add_argument("--port", type=int, default=8080, help="of the API; another one is taken when it is in use")
-    parser.add_argument("--state", type=Path, default=Path(".local/up"), help="folder of all data and logs")
+    parser.add_argument(
+        "--service-scale",
+        type=float,
+        metavar="S",
+        help="sleep S times as long as a GPU would compute, instead of rendering (docs/load.md)",
+    )
+    parser.add_argument("--state", type=Path, default=STATE, help="folder of all data and logs")
     given = parser.parse_args(arguments)
     return Options(
         state=given.state.resolve(),
@@ -34,6 +41,7 @@ def options(arguments: list[str] | None = None) -> Options:
         },
         orchestrators=given.orchestrators,
         port=given.port,
+        service_times=None if given.service_scale is None else estimated(given.service_scale),
     )
 
 

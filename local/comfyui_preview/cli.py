@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from local.comfyui_preview.service.times import ServiceTimes
 from local.comfyui_preview.settings import Settings, read_model_names
 
 
@@ -32,6 +33,12 @@ def _parser() -> argparse.ArgumentParser:
         "--model-names", type=Path, help="JSON: folder -> names of model files to offer besides models.toml"
     )
     own.add_argument("--step-seconds", type=float, default=0.0, help="how long each sampler step takes")
+    own.add_argument(
+        "--service-times",
+        type=Path,
+        metavar="FILE",
+        help="sleep as long as a GPU would compute, by the JSON in FILE, and deliver stock footage kept beside it",
+    )
     own.add_argument("--history-lag", type=float, default=0.01, help="seconds from execution_success to the history")
     own.add_argument("--test-nodes", action="store_true", help="offer nodes that raise and sleep on demand")
     return parser
@@ -51,6 +58,8 @@ def parse(argv: list[str]) -> Command:
         test_nodes=args.test_nodes,
         step_seconds=args.step_seconds,
         history_lag=args.history_lag,
+        service_times=ServiceTimes.read(args.service_times) if args.service_times else None,
+        stock=(args.service_times.resolve().parent if args.service_times else base) / "stock",
         model_names=read_model_names(args.model_names) if args.model_names else {},
     )
     return Command(args.listen, args.port, settings)

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from local.comfyui_preview.service.times import ServiceTimes
 from shared.models import all_files
 
 
@@ -15,6 +16,8 @@ class Settings:
     test_nodes: bool = False
     step_seconds: float = 0.0
     history_lag: float = 0.01  # seconds between execution_success and the history: a real server has such a gap
+    service_times: ServiceTimes | None = None  # sleep so long instead of rendering
+    stock: Path = Path("stock")  # folder of what is delivered then
     model_names: dict[str, tuple[str, ...]] = field(default_factory=dict)  # folder -> file names
 
     def names(self, folder: str) -> list[str]:

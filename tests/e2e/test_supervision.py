@@ -35,6 +35,11 @@ def test_ctrl_c_and_kill_9_leave_nothing_behind_and_two_clouds_do_not_collide(tm
         urls = [read_facts(state).api_url for state in states]
         assert len(set(urls)) == 2
         assert all(httpx.get(f"{url}/readyz", trust_env=False).is_success for url in urls)
+        scale = [sys.executable, "-m", "local.scale", "--state", str(states[1]), "--temporal", "0"]
+        subprocess.run(scale, check=True, timeout=60, stdout=subprocess.DEVNULL)
+        commands = [process.command for process in processes.naming(states[1])]
+        assert not any("workers.temporal_upscale" in command for command in commands), "a stage scales alone"
+        assert any("workers.spatial_upscale" in command for command in commands)
         ups[0].send_signal(signal.SIGINT)
         assert ups[0].wait(30) == 0
         wait_for(lambda: gone(states[0]), seconds=10, what="the first cloud's processes to be gone")

@@ -14,6 +14,7 @@ from local.comfyui_preview.engine.node import Graph, InterruptedPromptError, Job
 from local.comfyui_preview.engine.pace import Pace
 from local.comfyui_preview.engine.validation import NodeClasses, is_link
 from local.comfyui_preview.folders import Folders
+from local.comfyui_preview.service.served import Services
 from local.comfyui_preview.settings import Settings
 
 log = structlog.get_logger("comfyui_preview")
@@ -70,6 +71,7 @@ class Workplace:
     send: Send
     cache: OutputCache = field(default_factory=OutputCache)
     stop: threading.Event = field(default_factory=threading.Event)
+    services: Services | None = None  # None: nodes render
 
 
 class Execution:
@@ -82,6 +84,7 @@ class Execution:
         self._progress: dict[str, dict[str, Any]] = {}
         self._executed: list[str] = []
         self._results: dict[str, Result] = {}
+        self._service = place.services.draw() if place.services else None
 
     def run(self) -> Outcome:
         """Runs all nodes; every way to end is in the outcome and in the events, none is raised."""
@@ -154,7 +157,8 @@ class Execution:
             self._tell_progress(node_id, value, most, "running")
             self._event("progress", value=value, max=most, node=node_id)
 
-        return Job(self._place.settings, self._place.folders, self._prompt.graph, report, self._place.stop)
+        place = self._place
+        return Job(place.settings, place.folders, self._prompt.graph, report, place.stop, self._service)
 
     def _check_stop(self) -> None:
         if self._place.stop.is_set():

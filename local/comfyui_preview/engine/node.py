@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from local.comfyui_preview.engine.inputs import Input
 from local.comfyui_preview.folders import Folders
+from local.comfyui_preview.service.served import Service
 from local.comfyui_preview.settings import Settings
 
 Graph = dict[str, dict[str, Any]]
@@ -29,6 +30,8 @@ class Job:
     graph: Graph
     report: Callable[[float, float], None]  # (value, max); raises InterruptedPromptError
     stop: threading.Event
+    service: Service | None = None
+    """None: render; else sleep that long."""
 
     def pause(self, seconds: float) -> None:
         """Waits, but no longer than until somebody interrupts."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from local.comfyui_preview.engine.inputs import Input, integer, link, number, takes
 from local.comfyui_preview.engine.node import Job, Node, Result
+from local.comfyui_preview.nodes.serving import kept, marked, sleep_steps
 from local.comfyui_preview.numerics import codec, sound
 from local.comfyui_preview.numerics.arrays import F32, f32
 from local.comfyui_preview.numerics.camera import move_of
@@ -35,6 +36,11 @@ class SamplerCustomAdvanced(Node):
         joint = isinstance(given, AudioVideo)
         video = given.video if isinstance(given, AudioVideo) else given
         masks = mask if isinstance(mask, AudioVideoMask) else AudioVideoMask(mask, None)
+        if self.job.service is not None:
+            seconds = self.job.service.step(video.shape, cfg=guider.cfg, guide_frames=guider.positive.guide_frames)
+            sleep_steps(self.job, seconds, len(sigmas) - 1)
+            made = marked(latent_image, guider.positive.digest, noise.seed)
+            return Result((made, made))
         direction = _direction(guider, noise, sampler)
         parts = [(video, _video_target(video, masks.video, guider, direction, sigmas), masks.video)]
         if isinstance(given, AudioVideo):
@@ -44,8 +50,8 @@ class SamplerCustomAdvanced(Node):
         for left in _steps(self.job, sigmas):
             for way in ways:
                 np.multiply(way, left, out=way)
-        sampled = [_kept(t + way, part, m) for way, (part, t, m) in zip(ways, parts, strict=True)]
-        clean = [_kept(t, part, m) for part, t, m in parts]
+        sampled = [kept(t + way, part, m) for way, (part, t, m) in zip(ways, parts, strict=True)]
+        clean = [kept(t, part, m) for part, t, m in parts]
         if joint:
             return Result((Latent(AudioVideo(*sampled), mask), Latent(AudioVideo(*clean), mask)))
         return Result((Latent(sampled[0], mask), Latent(clean[0], mask)))
@@ -109,12 +115,17 @@ class LTXVLoopingSampler(Node):
         ends = range(size, given.shape[2] + size - overlap, size - overlap)
         if not ends:
             raise TypeError("'NoneType' object is not subscriptable")
+        tiles = horizontal_tiles * vertical_tiles * len(ends)
+        if self.job.service is not None:
+            seconds = self.job.service.step(given.shape, cfg=guider.cfg) / tiles
+            sleep_steps(self.job, seconds, len(sigmas) - 1, tiles=tiles)
+            return Result((marked(latents, guider.positive.digest, noise.seed),))
         target = refine_target(given[0], _direction(guider, noise, sampler), from_image=False, detail=detail)
-        for _tile in range(horizontal_tiles * vertical_tiles * len(ends)):
+        for _tile in range(tiles):
             for _left in _steps(self.job, sigmas):
                 pass  # the preview's detail needs no steps: only their time and their progress are told
         mask = None if isinstance(latents.mask, AudioVideoMask) else latents.mask
-        return Result((Latent(_kept(target[np.newaxis], given, mask)),))
+        return Result((Latent(kept(target[np.newaxis], given, mask)),))
 
 
 def _direction(guider: Guider, noise: Noise, sampler: str) -> Direction:
@@ -178,8 +189,3 @@ def _noisy(samples: F32, random: np.random.Generator, sigmas: F32) -> F32:
     noisy *= start
     noisy += (1 - start) * samples
     return noisy
-
-
-def _kept(sampled: F32, given: F32, mask: F32 | None) -> F32:
-    """Where the mask is 0 the given samples come out bit for bit."""
-    return sampled if mask is None else f32(mask * sampled + (1 - mask) * given)

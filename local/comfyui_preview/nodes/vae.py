@@ -5,16 +5,18 @@ from typing import Any
 import numpy as np
 
 from local.comfyui_preview.engine.inputs import choice, flag, integer, link, takes
-from local.comfyui_preview.engine.node import Node, Result
+from local.comfyui_preview.engine.node import Job, Node, Result
 from local.comfyui_preview.numerics import sound
 from local.comfyui_preview.numerics.decoded import Decoded
 from local.comfyui_preview.numerics.encode import encode_whole
 from local.comfyui_preview.values import Audio, AudioVideo, Image, Latent
 
 
-def _pictures(latent: Latent) -> Decoded:
+def _pictures(job: Job, latent: Latent) -> Decoded:
     both = latent.samples  # of a joint latent the video part is decoded in silence, as in ComfyUI
     video = both.video if isinstance(both, AudioVideo) else both
+    if job.service is not None:
+        job.pause(job.service.decode(video.shape))
     return Decoded(video[0])
 
 
@@ -42,7 +44,7 @@ class VAEDecode(Node):
     outputs = (("IMAGE", "IMAGE"),)
 
     def run(self, *, samples: Latent, **_: Any) -> Result:
-        return Result((_pictures(samples),))
+        return Result((_pictures(self.job, samples),))
 
 
 class VAEDecodeTiled(Node):
@@ -57,7 +59,7 @@ class VAEDecodeTiled(Node):
     outputs = (("IMAGE", "IMAGE"),)
 
     def run(self, *, samples: Latent, **_: Any) -> Result:
-        return Result((_pictures(samples),))
+        return Result((_pictures(self.job, samples),))
 
 
 class LTXVSpatioTemporalTiledVAEDecode(Node):
@@ -75,7 +77,7 @@ class LTXVSpatioTemporalTiledVAEDecode(Node):
     outputs = (("IMAGE", "image"),)
 
     def run(self, *, latents: Latent, **_: Any) -> Result:
-        return Result((_pictures(latents),))
+        return Result((_pictures(self.job, latents),))
 
 
 class LTXVAudioVAEDecode(Node):

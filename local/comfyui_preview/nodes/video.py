@@ -108,7 +108,10 @@ class SaveWEBM(Node):
         path = saved.path(".webm")
         # the real one writes the graph whatever --disable-metadata says
         metadata = MADE_BY | graph_metadata(self.job.graph, disabled=False)
-        write_webm(path, images, fps, metadata, crf=crf)
+        if self.job.service is not None:
+            self.job.service.stock.clip(path, images, fps, MADE_BY, crf=crf)
+        else:
+            write_webm(path, images, fps, metadata, crf=crf)
         return Result((images,), {**show("images", path, saved.subfolder), "animated": [True]})
 
 
@@ -120,5 +123,8 @@ class SaveAudio(Node):
     def run(self, *, audio: Audio, filename_prefix: str) -> Result:
         saved = self.job.folders.next_output(filename_prefix)
         path = saved.path(".flac")
-        write_flac(path, audio.sound, graph_metadata(self.job.graph, disabled=self.job.settings.disable_metadata))
+        if self.job.service is not None:
+            self.job.service.stock.sound(path, audio.waveform.shape[1], MADE_BY)
+        else:
+            write_flac(path, audio.sound, graph_metadata(self.job.graph, disabled=self.job.settings.disable_metadata))
         return Result((audio,), show("audio", path, saved.subfolder))

@@ -17,6 +17,8 @@ from local.comfyui_preview.server.files import FileRoutes
 from local.comfyui_preview.server.limit import BodyLimit
 from local.comfyui_preview.server.prompts import PromptRoutes
 from local.comfyui_preview.server.sockets import Sockets
+from local.comfyui_preview.service.served import Services
+from local.comfyui_preview.service.stock import Stock
 from local.comfyui_preview.settings import Settings
 
 
@@ -25,7 +27,9 @@ def create_app(settings: Settings, argv: list[str]) -> Starlette:
     folders = Folders(settings.base, settings.embeddings)
     classes = node_classes(with_test_nodes=settings.test_nodes)
     sockets = Sockets()
-    queue = PromptQueue(Workplace(classes, settings, folders, sockets.send))
+    times = settings.service_times
+    services = Services(times, Stock(settings.stock), settings.base.name) if times else None
+    queue = PromptQueue(Workplace(classes, settings, folders, sockets.send, services=services))
     prompts = PromptRoutes(queue, classes, Offer(settings, folders))
 
     async def socket(websocket: WebSocket) -> None:
