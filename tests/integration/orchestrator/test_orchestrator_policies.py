@@ -14,7 +14,9 @@ from local.identities import POLICIES, identities
 from local.seaweed import Seaweed
 from shared.artifacts import ArtifactStore, S3Settings, setup
 from shared.artifacts.client import code_of, connect
+from shared.artifacts.probe import require_usable
 from shared.contracts.vocabulary import Stage
+from shared.errors import TransientError
 from tests.fixtures_s3 import running_seaweed
 from tests.integration.orchestrator.cloud import cloud_over
 from tests.integration.orchestrator.fake_worker import FakeWorker
@@ -184,3 +186,14 @@ async def test_the_whole_chain_works_with_no_more_than_that(server: Seaweed, mig
             operator.put_object(Bucket=BUCKET, Key=key, Body=b"{}")
             operator.close()
             await cloud.ended((await cloud.create(**wanted))["id"])
+
+
+@pytest.mark.parametrize("who", NAMES)
+def test_a_worker_starts_only_with_the_keys_of_its_own_stage(server: Seaweed, who: str) -> None:
+    """Keys that were mixed up are told before weights are fetched, not when a job wants to write."""
+    for stage in Stage:
+        if who == stage:
+            require_usable(settings_of(server, who), stage)
+            continue
+        with pytest.raises(TransientError, match=r"storage refused our keys \(AccessDenied\)"):
+            require_usable(settings_of(server, who), stage)

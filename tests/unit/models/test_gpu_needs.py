@@ -1,8 +1,6 @@
 """Which GPU is good enough for which stage, what ComfyUI is told of it, and variables that nobody reads."""
 
-import json
 import tomllib
-from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -11,7 +9,6 @@ from pydantic import ValidationError
 from models import gpu
 from models.environment import misspelled
 from models.gpu import Gpu
-from shared.artifacts.probe import probe_key
 from shared.comfy.settings import ComfySettings
 from shared.contracts.vocabulary import Precision, Stage
 from shared.errors import FatalError
@@ -121,11 +118,3 @@ def test_variables_of_others_are_let_be() -> None:
 def test_flags_that_cannot_be_are_refused(text: str, said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         ComfySettings(command="x", url=None, dir=None, extra_args=text)
-
-
-@pytest.mark.parametrize("stage", Stage)
-def test_the_keys_of_a_stage_may_write_and_read_its_probe(stage: Stage) -> None:
-    rules = json.loads(Path(f"deploy/s3-policies/{stage}.json").read_text())["Statement"]
-    for action in ("s3:PutObject", "s3:GetObject"):
-        places = [place for rule in rules if action in rule["Action"] for place in rule["Resource"]]
-        assert any(fnmatch(f"arn:aws:s3:::BUCKET/{probe_key(stage)}", place) for place in places), action
