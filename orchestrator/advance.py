@@ -21,6 +21,7 @@ from orchestrator.progression import overall, worth_telling
 from orchestrator.queue import CANCEL, DELIVER, SUBMIT, TELL, Queue
 from orchestrator.store import Connection, Database, Generation, StageRun, deliveries, events, generations, runs
 from orchestrator.transitions import (
+    JITTER,
     Announce,
     CancelAsked,
     CancelRun,
@@ -44,7 +45,6 @@ PENDING_SECONDS = 900
 """How long a run may wait for its submit task; only a lost task or a long outage takes so long."""
 DEADLINE_GRACE_SECONDS = 60
 """RunPod's own executionTimeout acts at the deadline; ours is for when RunPod says nothing."""
-JITTER = 0.5
 
 
 @dataclass(frozen=True)

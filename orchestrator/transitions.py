@@ -49,6 +49,9 @@ class Rule:
     longest: float = 60.0
 
 
+JITTER = 0.5
+"""By which share a wait may be longer than its rule says, by chance."""
+
 MAX_ATTEMPTS = 3
 """Attempts of one stage, whatever the codes were."""
 

@@ -12,6 +12,7 @@ from itertools import product
 
 from orchestrator.plan import make_plan
 from orchestrator.pricing import credits_for
+from scaling.mix import GPUS
 from shared.contracts.request import GenerationRequest
 from shared.contracts.vocabulary import Frozen, Quality, Resolution, Stage, TextEncoder
 
@@ -31,13 +32,12 @@ WORKERS_HEAD = ("base_gen", "spatial_upscale", "temporal_upscale, if all ask for
 class Assumptions(Frozen):
     """What nobody but you knows. Prices in USD."""
 
-    base_gen: float = 0.00116
-    """Of one GPU second: about 4.2 an hour, a flex worker with an H100 in 2026. Look it up."""
-    spatial_upscale: float = 0.00116
-    temporal_upscale: float = 0.00031
-    """A 24 GB card, about 1.1 an hour."""
-    slower: float = 1.73
-    """By which that card decodes more slowly than an H100 (a 4090: facts/ltx2.md section 6.2)."""
+    base_gen: float = GPUS[Stage.BASE_GEN].price
+    """Of one GPU second (`scaling/gpus.py`). Look it up."""
+    spatial_upscale: float = GPUS[Stage.SPATIAL_UPSCALE].price
+    temporal_upscale: float = GPUS[Stage.TEMPORAL_UPSCALE].price
+    slower: float = round(GPUS[Stage.TEMPORAL_UPSCALE].decoding, 2)
+    """By which the card of the temporal stage decodes more slowly than an H100."""
     waste: float = 0.2
     """GPU seconds that nobody ordered, as a share of the others: cold starts, idle timeouts, attempts that failed."""
     credit: float = 0.01

@@ -12,8 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from orchestrator.advance import DEADLINE_GRACE_SECONDS, JITTER, PENDING_SECONDS
-from orchestrator.transitions import RETRIES, CancelAsked, Event, Finished, RunState, Started, Submitted
+from orchestrator.advance import DEADLINE_GRACE_SECONDS, PENDING_SECONDS
+from orchestrator.transitions import JITTER, RETRIES, CancelAsked, Event, Finished, RunState, Started, Submitted
 from shared.contracts.vocabulary import Stage
 from shared.durations import QUEUE_SECONDS
 from tests.unit.core.world import MOST_RUNS, ORDERS, Row, World, failure, manifest
