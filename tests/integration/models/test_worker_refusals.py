@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from models.selection import needed
 from shared import models
 from shared.artifacts import S3Settings, setup
+from shared.contracts.vocabulary import Stage
+from shared.worker.settings import WorkerSettings
 from tests.contract.gateway.harness import ROOT
 from tests.fixtures_s3 import fresh_bucket
 from tests.integration.models import rows
@@ -168,3 +171,27 @@ def test_weights_of_a_wrong_size_that_cannot_be_had_anew(machine: Machine, serve
     told = machine.start("temporal_upscale", **COMMAND, MODELS_HUB=server.url)
     assert f"1000 bytes long instead of {UPSCALER.bytes}" in told
     assert f"{UPSCALER.repository}/{UPSCALER.name} does not exist there" in told
+
+
+def test_a_comfyui_that_dies_at_its_start_has_had_the_right_flags_and_is_told(machine: Machine) -> None:
+    """All is well until the handler starts it: on loopback, without previews, with room beside the transformer."""
+    for file in needed([Stage.BASE_GEN], WorkerSettings()):
+        path = rows.at(machine.folder / "volume", file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"tiny")
+    card = machine.gpu("NVIDIA L40S, 46068 MiB, 570.86.15")
+    (machine.folder / "main.py").write_text("import sys; print('flags:', *sys.argv[1:], flush=True); sys.exit(3)")
+    here = {"MODELS_VOLUME": str(machine.folder / "volume"), "MODELS_CHECK": "none", "HOME": str(machine.folder)}
+    nobody = {"RUNPOD_WEBHOOK_GET_JOB": "http://127.0.0.1:9/job-take/$ID?gpu=x", "RUNPOD_LOG_LEVEL": "INFO"}
+    told = machine.start(
+        "base_gen",
+        **card,
+        **here,
+        **nobody,
+        RUNPOD_SKIP_AUTO_SYSTEM_CHECKS="true",
+        RUNPOD_SKIP_GPU_CHECK="true",
+        COMFYUI_EXTRA_ARGS="--fast",
+    )
+    for flags in ("--listen 127.0.0.1", "--preview-method none", "--disable-metadata", "--fast --reserve-vram 5"):
+        assert flags in told
+    assert "comfy_crashed: the ComfyUI process has ended with exit code 3" in told

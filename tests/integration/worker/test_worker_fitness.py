@@ -13,13 +13,15 @@ from tests.integration.worker.endpoint import StartEndpoint
         (Stage.BASE_GEN, "no_pack", {}, "LTXVSaveConditioning"),
         (Stage.SPATIAL_UPSCALE, "no_pack", {}, "LTXVLoadConditioning, LTXVLoopingSampler"),
         (Stage.BASE_GEN, "never_starts", {"COMFYUI_READY_SECONDS": "2"}, "comfy_unreachable"),
-        (Stage.BASE_GEN, "dies_at_start", {}, "comfy_crashed"),
     ],
 )
 async def test_a_worker_that_is_not_fit_says_so_and_takes_no_job(
     start_endpoint: StartEndpoint, stage: Stage, trouble: str, more: dict[str, str], said: str
 ) -> None:
-    """Its ComfyUI answers although ComfyUI-LTXVideo failed to import, or never answers, or ends."""
+    """Its ComfyUI answers although ComfyUI-LTXVideo failed to import, or never answers.
+
+    One that dies at its start: tests/integration/models/test_worker_refusals.py.
+    """
     endpoint = await start_endpoint(stage)
     job = await endpoint.run()
     worker = endpoint.start_worker("unfit", troubles={trouble: 9}, env=more)
