@@ -1,10 +1,11 @@
 """Progress of a job: what nodes weigh, how often a sampler starts anew, and posts that keep away from the result.
 
 The SDK posts each update from a thread of its own: posts that are sent shortly before `return` arrive after the
-result (facts/runpod.md section 0). So: at most one a second, and none in the last second before the reply.
+result (facts/runpod.md section 0). So: at most one a second, and a reply only when RunPod has answered them.
 """
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from math import ceil
@@ -18,6 +19,8 @@ from shared.durations import Parts
 
 Report = Callable[[dict[str, Any]], None]
 INTERVAL = 1.0  # seconds
+POSTING = "(_thread_target)"
+"""How the SDK's threads, one for each post, end their names (runpod 1.12.0, `serverless/modules/rp_progress.py`)."""
 SAMPLERS = {"SamplerCustomAdvanced", "LTXVLoopingSampler"}
 
 
@@ -65,7 +68,7 @@ class Throttle:
             self._report(progress.model_dump(mode="json", exclude_none=True))
 
     async def settle(self) -> None:
-        """Waits until the last post is a second old."""
-        left = INTERVAL - (time.monotonic() - self._last)
-        if left > 0:
-            await asyncio.sleep(left)
+        """Waits until RunPod has answered the posts under way, or a second: the GPU is paid for."""
+        deadline = time.monotonic() + INTERVAL
+        for post in [thread for thread in threading.enumerate() if thread.name.endswith(POSTING)]:
+            await asyncio.to_thread(post.join, max(0.0, deadline - time.monotonic()))
