@@ -75,6 +75,9 @@ check: setup ## lint, format, types, import rules, Dockerfiles, file sizes, secr
 deploy-plan: setup ## what differs between deploy/endpoints.toml and the RunPod account (RUNPOD_API_KEY or …_FILE); changes nothing
 	$(PY) -m deploy plan $(ARGS)
 
+bench: setup ## spans and ratios side by side, as a table (ARGS="--write" puts it into docs/performance.md)
+	$(PY) -m bench $(ARGS)
+
 audit: setup ## known vulnerabilities in what the locks pin; fails too when a package could not be looked up
 	for lock in requirements/*.lock; do echo "$$lock"; $(BIN)/pip-audit --strict --disable-pip --require-hashes -r $$lock || exit 1; done
 
@@ -109,4 +112,4 @@ clean: ## remove what the tasks made
 	rm -rf clients/typescript/node_modules clients/typescript/dist clients/typescript/examples/*/dist
 	rm -rf out .local $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup demo up scale test unit e2e browser client backend chaos check comfyui gpu-check deploy-plan audit format lock gallery studio-vendor docs clean
+.PHONY: help setup demo up scale test unit e2e browser client backend chaos bench check comfyui gpu-check deploy-plan audit format lock gallery studio-vendor docs clean

@@ -12,6 +12,10 @@ from orchestrator.settings import Settings, SettingsError, load
 from orchestrator.store.migrations import migrate, own_migrations
 from shared import logs
 
+KEEP_ALIVE_SECONDS = 75
+"""Of an idle connection: longer than any client or load balancer keeps one (an ALB 60 s, httpx 5), so that it is they
+who close it, and no request meets a connection that is just being closed.
+"""
 CLOSE_SECONDS = 3
 """Open requests at SIGTERM get this long; then the lifespan ends (`app.DRAIN_SECONDS`)."""
 
@@ -47,6 +51,7 @@ def serve(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=CLOSE_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         server_header=False,
         proxy_headers=False,
         ws_ping_interval=20,

@@ -31,7 +31,15 @@ class Server(uvicorn.Server):
 @asynccontextmanager
 async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """The app on a free port of loopback; its URL."""
-    server = Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=1))
+    how = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=0,
+        log_config=None,
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=75,  # clients hang up first
+    )
+    server = Server(how)
     task = asyncio.create_task(server.serve())
     try:
         async with asyncio.timeout(20):
