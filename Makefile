@@ -106,6 +106,7 @@ docs: setup ## write the generated pages
 	$(PY) -m scripts.settings_docs
 	$(PY) -m scripts.api_docs
 	$(PY) -m scripts.operations_docs
+	$(PY) -m scripts.scaling_docs
 	bash scripts/client.sh generate
 
 clean: ## remove what the tasks made

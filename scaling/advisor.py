@@ -99,8 +99,10 @@ def load_of(scenario: Scenario, kinds: tuple[Kind, ...], stage: Stage, per_hour:
     # a run dies anywhere: E[U] = 1/2, E[U squared] = 1/3
     died = hangs * deadline + (1 - hangs) * mean / 2 + after
     died_second = hangs * deadline**2 + (1 - hangs) * second / 3
-    held = (1 - faults.rate) * mean + faults.rate * died
-    held_second = (1 - faults.rate) * second + faults.rate * died_second
+    ran = (1 - faults.rate) * mean + faults.rate * died
+    ran_second = (1 - faults.rate) * second + faults.rate * died_second
+    dispatch = scenario.service.dispatch
+    held, held_second = ran + dispatch, ran_second + 2 * dispatch * ran + dispatch**2
     runs = per_hour / 3600 * visits / (1 - faults.rate)
     return Load(rate=runs, mean=held, service_scv=max(0.0, held_second / held**2 - 1))
 
@@ -123,7 +125,9 @@ class _Ways:
             visits = estimated > 0
             again = random.random(DRAWS) < rate
             seconds = times.fixed + times.factor * estimated * noise
-            self._work += visits * (seconds * (1 + again * random.random(DRAWS)) + service.hop * (1 + again))
+            self._work += visits * (
+                seconds * (1 + again * random.random(DRAWS)) + (service.hop + service.dispatch) * (1 + again)
+            )
             self._runs[stage] = visits * (1 + again)
             self._uniform[stage] = 1 - random.random(DRAWS)
 

@@ -1,5 +1,6 @@
 """Records of a load -> the service times that it had. Pure."""
 
+import heapq
 import math
 import statistics
 from collections import defaultdict
@@ -15,7 +16,7 @@ FEWEST = 30
 
 
 def calibrate(measured: Measured) -> ServiceTimes:
-    """Fits factor, fixed seconds and noise of each stage, and the hop, on the plan's clock (`Measured.speed`).
+    """Fits factor, fixed seconds and noise of each stage, hop and dispatch, on the plan's clock (`Measured.speed`).
 
     Only runs that succeeded count: of the others the end says nothing about the work. A stage with fewer than
     `FEWEST` of them keeps the default. The factor and the fixed seconds are weighted least squares (the noise grows
@@ -32,7 +33,7 @@ def calibrate(measured: Measured) -> ServiceTimes:
     plain = ServiceTimes()
     hops = sorted(_hops(measured.runs))
     hop = max(0.0, statistics.fmean(hops)) * measured.speed if hops else plain.hop
-    return ServiceTimes(stages=plain.stages | fitted, hop=hop)
+    return ServiceTimes(stages=plain.stages | fitted, hop=hop, dispatch=_dispatch(measured) * measured.speed)
 
 
 def _fit(runs: Sequence[StageRun], speed: float) -> StageTimes:
@@ -52,6 +53,20 @@ def _line(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
         return through_zero
     fixed, factor = statistics.linear_regression(inverse, ratio)
     return (factor, fixed) if fixed > 0 and factor > 0 else through_zero
+
+
+def _dispatch(measured: Measured) -> float:
+    """Mean wait of the runs that came while a worker was free; the shortest wait of all where those are too few."""
+    free = []
+    for stage, workers in measured.workers.items():
+        ends: list[float] = []
+        for run in sorted((run for run in measured.runs if run.stage is stage), key=lambda run: run.arrival):
+            while ends and ends[0] <= run.arrival:
+                heapq.heappop(ends)
+            if len(ends) < workers:
+                free.append(run.queued)
+            heapq.heappush(ends, run.end)
+    return statistics.fmean(free) if len(free) >= FEWEST else min(run.queued for run in measured.runs)
 
 
 def _hops(runs: Iterable[StageRun]) -> Iterator[float]:

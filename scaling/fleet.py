@@ -45,12 +45,16 @@ class Ledger:
 class Fleet:
     """First come, first served; a worker has one job at a time."""
 
-    def __init__(self, env: simpy.Environment, endpoint: Endpoint, colds: list[float]) -> None:
-        """`colds` are standard normal variates: the n-th start takes the n-th of them, around and around."""
+    def __init__(self, env: simpy.Environment, endpoint: Endpoint, colds: list[float], dispatch: float = 0.0) -> None:
+        """`colds` are standard normal variates: the n-th start takes the n-th of them, around and around.
+
+        `dispatch`: seconds that a free worker takes to get a job.
+        """
         self.ledger = Ledger()
         self._env = env
         self._endpoint = endpoint
         self._colds = colds
+        self._dispatch = dispatch
         self._queue: deque[Job] = deque()
         self._idle: list[simpy.Event] = []
         self._born: dict[int, float] = {}
@@ -130,6 +134,7 @@ class Fleet:
         self._scale()
 
     def _serve(self, job: Job) -> Process:
+        yield self._env.timeout(self._dispatch)
         job.start = self._env.now
         yield self._env.timeout(job.seconds)
         job.end = self._env.now

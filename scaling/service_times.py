@@ -35,6 +35,8 @@ class ServiceTimes(Frozen):
     """Of all stages, and of the way between them. The default is the plan itself: nothing was measured."""
 
     stages: dict[Stage, StageTimes] = Field(default_factory=lambda: dict.fromkeys(Stage, StageTimes()))
-    hop: float = Field(default=1.0, ge=0)
+    hop: float = Field(default=0.5, ge=0)
     """Seconds from the end of one stage's run to the arrival in the next one's queue, and from the request to the
-    first queue. Assumed: RunPod's SDK takes one job a second at most, the orchestrator adds about a tenth."""
+    first queue. Assumed: network and orchestrator."""
+    dispatch: float = Field(default=0.5, ge=0)
+    """Seconds in the queue although a worker is free. RunPod's SDK asks for a job once a second (facts/runpod.md)."""

@@ -16,6 +16,7 @@ from scaling.fleet import Fleet, Job, Ledger, Process
 from scaling.records import Asked, StageRun
 from scaling.scenario import Demand, Endpoint, Faults
 from scaling.service_times import ServiceTimes
+from shared import durations
 from shared.contracts.vocabulary import Stage
 from shared.errors import ErrorBody, UpstreamError, family_of
 
@@ -80,7 +81,7 @@ class _Load:
         self.env = simpy.Environment()
         self.fate = fate
         self.hop = service.hop
-        self.fleets = {name: Fleet(self.env, each, fate.colds) for name, each in endpoints.items()}
+        self.fleets = {name: Fleet(self.env, each, fate.colds, service.dispatch) for name, each in endpoints.items()}
         self.result = Result(
             fleets={name: fleet.ledger for name, fleet in self.fleets.items()},
             prices={name: each.gpu.price for name, each in endpoints.items()},
@@ -150,6 +151,8 @@ class _Load:
                 seconds += more
                 if code:
                     break
+            if code == "execution_timeout":  # hangs until the deadline of the whole, by the same rule
+                seconds = float(durations.deadline(sum(demand.seconds.values())))
             if code and issubclass(family_of(code), UpstreamError):
                 code = "connection_lost"
             job = self.fleets[WHOLE].submit(seconds, code)

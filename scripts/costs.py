@@ -13,6 +13,7 @@ from itertools import product
 from orchestrator.plan import make_plan
 from orchestrator.pricing import credits_for
 from scaling.mix import GPUS
+from scripts.places import markdown
 from shared.contracts.request import GenerationRequest
 from shared.contracts.vocabulary import Frozen, Quality, Resolution, Stage, TextEncoder
 
@@ -87,13 +88,8 @@ def workers(seconds: float, given: Assumptions) -> int:
     return math.ceil(given.per_hour / 3600 * seconds / given.busy)
 
 
-def _table(*lines: tuple[str, ...]) -> str:
-    head, *rows = (f"| {' | '.join(line)} |" for line in lines)
-    return "\n".join([head, "|---" * len(lines[0]) + "|", *rows])
-
-
 def cost_table(given: Assumptions) -> str:
-    return _table((*COSTS_HEAD, f"margin at {given.credit:g}"), *_cost_rows(given))
+    return markdown((*COSTS_HEAD, f"margin at {given.credit:g}"), *_cost_rows(given))
 
 
 def _cost_rows(given: Assumptions) -> Iterator[tuple[str, ...]]:
@@ -116,7 +112,7 @@ def _cost_rows(given: Assumptions) -> Iterator[tuple[str, ...]]:
 
 
 def workers_table(given: Assumptions) -> str:
-    return _table((f"{given.per_hour:g} an hour of", *WORKERS_HEAD), *_workers_rows(given))
+    return markdown((f"{given.per_hour:g} an hour of", *WORKERS_HEAD), *_workers_rows(given))
 
 
 def _workers_rows(given: Assumptions) -> Iterator[tuple[str, ...]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from orchestrator.transitions import RETRIES
 from scripts.costs import Assumptions, cost_table, workers_table
+from scripts.places import placed
 from shared.errors import FAMILIES
 
 PAGE = Path("docs/operations.md")
@@ -68,12 +69,7 @@ def written(page: str) -> str:
     """The page with its tables anew."""
     given = Assumptions()
     for name, table in (("costs", cost_table(given)), ("workers", workers_table(given)), ("codes", codes_table())):
-        begin, end = f"<!-- made by `make docs`: {name} -->\n", "<!-- end -->"
-        before, found, after = page.partition(begin)
-        _, ended, rest = after.partition(end)
-        if not (found and ended):
-            raise ValueError(f"{PAGE} has no place for the table of {name}")
-        page = f"{before}{begin}{table}\n{end}{rest}"
+        page = placed(page, name, table)
     return page
 
 
