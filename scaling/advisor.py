@@ -146,10 +146,11 @@ class _Ways:
         def reached(allowed: float) -> float:
             return self.p95(dict.fromkeys(Stage, Wait(1.0, allowed / math.log(1 / (1 - SHARE)))))
 
-        low, high = LEAST_WAIT, target
-        if reached(low) > target:
+        if reached(LEAST_WAIT) > target:
             raise ValueError(f"{target:.0f} s cannot be met: the work alone takes {self.p95({}):.0f} s at p95")
-        while high - low > 0.01 * low:
-            middle = (low + high) / 2
-            low, high = (middle, high) if reached(middle) <= target else (low, middle)
-        return low
+        # steps of 1 % that are the same for all targets: else a tighter target could get the longer allowance
+        low, high = 0, math.ceil(math.log(target / LEAST_WAIT) / math.log(1.01))
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if reached(LEAST_WAIT * 1.01**middle) <= target else (low, middle)
+        return LEAST_WAIT * 1.01**low
