@@ -25,9 +25,8 @@ class Table:
 
 
 def steady(per_hour: int, **changes: object) -> Scenario:
-    """Poisson arrivals at one rate, for `HOURS` (6 where it has no such rate)."""
-    hours = HOURS.get(per_hour, 6.0)
-    return Scenario(arrivals=Poisson(per_hour=per_hour, hours=hours)).model_copy(update=changes)
+    """Poisson arrivals at one of the rates of `HOURS`."""
+    return Scenario(arrivals=Poisson(per_hour=per_hour, hours=HOURS[per_hour])).model_copy(update=changes)
 
 
 def with_endpoints(scenario: Scenario, **changes: object) -> Scenario:

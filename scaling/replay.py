@@ -2,11 +2,11 @@
 
 from scaling.calibrate import calibrate
 from scaling.records import Measured
-from scaling.report import Spread, end_to_end, measured_spreads
+from scaling.report import Spread, end_to_end, measured_spreads, spread
 from scaling.scenario import Endpoint, Faults, replayed
 from scaling.service_times import ServiceTimes
 from scaling.simulate import simulate
-from shared.contracts.vocabulary import Frozen
+from shared.contracts.vocabulary import Frozen, Stage
 
 
 class Comparison(Frozen):
@@ -15,6 +15,8 @@ class Comparison(Frozen):
     service: ServiceTimes
     measured: Spread
     simulated: Spread
+    queues: dict[Stage, tuple[Spread, Spread]]
+    """Waits of each stage's runs, measured and simulated: where the two part."""
 
     @property
     def error(self) -> float:
@@ -37,5 +39,10 @@ def replay(measured: Measured, seed: int = 7) -> Comparison:
     }
     faults = Faults(rate=failed, codes={"worker_lost": 1.0})
     result = simulate(replayed(measured), endpoints, service, faults, seed)
-    whole, _ = measured_spreads(measured)
-    return Comparison(service=service, measured=whole, simulated=end_to_end(result.asked))
+    whole, queued = measured_spreads(measured)
+    return Comparison(
+        service=service,
+        measured=whole,
+        simulated=end_to_end(result.asked),
+        queues={stage: (seen, spread(result.fleets[stage].queued)) for stage, seen in queued.items()},
+    )

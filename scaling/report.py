@@ -61,11 +61,6 @@ class Figures(Frozen):
         """Per video."""
         return sum(fleet.cold_starts for fleet in self.fleets) / max(1, self.generations - self.failed)
 
-    @property
-    def workers(self) -> str:
-        """On the average, of each endpoint."""
-        return " + ".join(f"{fleet.workers:.1f}" for fleet in self.fleets)
-
 
 def spread(seconds: Sequence[float]) -> Spread:
     """Nothing at all is all zeros."""

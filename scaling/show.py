@@ -62,10 +62,11 @@ def figures(title: str, it: Figures) -> None:
 
 
 def comparison(it: Comparison) -> None:
-    pairs = (("p50", it.measured.p50, it.simulated.p50), ("p95", it.measured.p95, it.simulated.p95))
+    pairs = {"end to end": (it.measured, it.simulated)}
+    pairs |= {f"wait for {stage}": pair for stage, pair in it.queues.items()}
     _table(
         f"end to end, p95 off by {it.error:+.1%}",
-        ("", "measured, s", "simulated, s"),
-        [(name, f"{measured:.1f}", f"{simulated:.1f}") for name, measured, simulated in pairs],
+        ("p50 / p95", "measured, s", "simulated, s"),
+        [(name, *(f"{each.p50:.1f} / {each.p95:.1f}" for each in pair)) for name, pair in pairs.items()],
     )
     Console().print_json(it.service.model_dump_json())
