@@ -63,6 +63,9 @@ backend: setup ## the Express example in front of the cloud that `make up` runs
 chaos: setup ## kill and break everything under load (ARGS="--generations 200 --kills 60 --seed 7 --write" for the long form)
 	$(PY) -m tests.chaos.run $(ARGS)
 
+load: setup ## users ask for videos by Locust while GPUs are slept, and all is counted after (ARGS="--scenario burst --minutes 5")
+	$(PY) -m tests.load.run $(ARGS)
+
 check: setup ## lint, format, types, import rules, Dockerfiles, file sizes, secrets
 	ruff check .
 	ruff format --check .
@@ -113,4 +116,4 @@ clean: ## remove what the tasks made
 	rm -rf clients/typescript/node_modules clients/typescript/dist clients/typescript/examples/*/dist
 	rm -rf out .local $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup demo up scale test unit e2e browser client backend chaos bench check comfyui gpu-check deploy-plan audit format lock gallery studio-vendor docs clean
+.PHONY: help setup demo up scale test unit e2e browser client backend chaos load bench check comfyui gpu-check deploy-plan audit format lock gallery studio-vendor docs clean

@@ -11,8 +11,10 @@ from pydantic import ValidationError
 from local.comfyui_preview.service.served import Service, Services
 from local.comfyui_preview.service.stock import Stock
 from local.comfyui_preview.service.times import Cost, ServiceTimes
-from local.service_times import STANDS_FOR, estimated
+from local.service_times import FULL_SIZE, STANDS_FOR, estimated, slept
+from orchestrator.plan import make_plan
 from shared import durations, geometry
+from shared.contracts.request import GenerationRequest
 from shared.contracts.vocabulary import Quality, Resolution, Stage
 
 DRAFT = geometry.TIERS[Resolution.DRAFT]
@@ -50,10 +52,29 @@ def test_a_single_pass_at_full_size_is_near_the_estimate(draft: int) -> None:
     assert 8 * PLAIN.step(shape(draft)) == pytest.approx(told.sampling, rel=0.15)
 
 
-def test_every_draft_and_form_has_a_shape_of_its_own() -> None:
-    forms = {shape(draft, half=half) for draft, half in product(STANDS_FOR, (True, False))}
-    forms |= {shape(draft, doubled=True) for draft in STANDS_FOR}
-    assert len(forms) == len(estimated(1.0).costs) == 3 * len(STANDS_FOR)
+def test_every_length_and_form_has_a_shape_of_its_own() -> None:
+    lengths = len(STANDS_FOR) + 2 * len(FULL_SIZE)
+    assert len(estimated(1.0).costs) == 3 * lengths
+
+
+def test_what_a_plan_sleeps_is_near_what_it_is_estimated_to_take() -> None:
+    toggles = (True, False)
+    for spatial, temporal, detailer, quality, steps in product(toggles, toggles, toggles, Quality, (20, 31)):
+        request = GenerationRequest.model_validate(
+            {
+                "prompt": "a",
+                "resolution": "1080p",
+                "duration": 15,
+                "spatial_upscale": spatial,
+                "temporal_upscale": temporal,
+                "detailer": detailer,
+                "quality": quality,
+                **({"steps": steps} if quality is Quality.PRO else {}),
+            }
+        )
+        for step in make_plan(request, seed=1).stages:
+            told = durations.of(step.params)
+            assert slept(step.params) == pytest.approx(told.sampling + told.decoding, rel=0.15)
 
 
 def test_scale_and_guide_multiply() -> None:
