@@ -115,7 +115,7 @@ class _Ways:
         service, rate = scenario.service, scenario.faults.rate
         weights = np.array([kind.weight for kind in kinds])
         chosen = random.choice(len(kinds), size=DRAWS, p=weights / weights.sum())
-        self._work = np.zeros(DRAWS)
+        self._work = np.full(DRAWS, service.hop)  # until it is known to be final
         self._uniform: dict[Stage, np.ndarray] = {}
         self._runs: dict[Stage, np.ndarray] = {}
         for stage in Stage:

@@ -4,7 +4,7 @@ import heapq
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from scaling.records import Measured, StageRun
@@ -31,7 +31,7 @@ def calibrate(measured: Measured) -> ServiceTimes:
     if not fitted:
         raise ValueError(f"no stage has {FEWEST} runs that succeeded; measure for longer")
     plain = ServiceTimes()
-    hops = sorted(_hops(measured.runs))
+    hops = list(_hops(measured))
     hop = max(0.0, statistics.fmean(hops)) * measured.speed if hops else plain.hop
     return ServiceTimes(stages=plain.stages | fitted, hop=hop, dispatch=_dispatch(measured) * measured.speed)
 
@@ -69,14 +69,21 @@ def _dispatch(measured: Measured) -> float:
     return statistics.fmean(free) if len(free) >= FEWEST else min(run.queued for run in measured.runs)
 
 
-def _hops(runs: Iterable[StageRun]) -> Iterator[float]:
-    """Seconds from the end of each success to the arrival of the next stage's run of that generation."""
+def _hops(measured: Measured) -> Iterator[float]:
+    """Seconds from the request to the first queue, from each success to the next stage's queue, from the last to final.
+
+    After a failure comes the wait of the retry table, which is no hop.
+    """
     order = list(Stage)
     of: dict[str, list[StageRun]] = defaultdict(list)
-    for run in runs:
+    for run in sorted(measured.runs, key=lambda run: run.arrival):
         of[run.generation].append(run)
+    for asked in measured.asked:
+        if mine := of.get(asked.generation):
+            yield mine[0].arrival - asked.arrival
+            if asked.succeeded and asked.end is not None:
+                yield asked.end - mine[-1].end
     for mine in of.values():
-        mine.sort(key=lambda run: run.arrival)
         for before, after in pairwise(mine):
             if before.succeeded and order.index(after.stage) > order.index(before.stage):
                 yield after.arrival - before.end

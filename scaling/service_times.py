@@ -36,7 +36,7 @@ class ServiceTimes(Frozen):
 
     stages: dict[Stage, StageTimes] = Field(default_factory=lambda: dict.fromkeys(Stage, StageTimes()))
     hop: float = Field(default=0.5, ge=0)
-    """Seconds from the end of one stage's run to the arrival in the next one's queue, and from the request to the
-    first queue. Assumed: network and orchestrator."""
+    """Seconds from the end of one stage's run to the arrival in the next one's queue, from the request to the first
+    queue, and from the last end until the generation is final. Assumed: network and orchestrator."""
     dispatch: float = Field(default=0.5, ge=0)
     """Seconds in the queue although a worker is free. RunPod's SDK asks for a job once a second (facts/runpod.md)."""

@@ -124,6 +124,7 @@ class _Load:
             if job.code is None:
                 track.useful[stage], wait = job.seconds, 0.0
                 if stage is order[-1]:
+                    yield self.env.timeout(self.hop)
                     self.result.useful += sum(track.useful.values())
                     return True
                 stage = order[order.index(stage) + 1]
@@ -158,6 +159,7 @@ class _Load:
             job = self.fleets[WHOLE].submit(seconds, code)
             yield job.done
             if code is None:
+                yield self.env.timeout(self.hop)
                 self.result.useful += seconds
                 return True
             again = track.after(order[:1], order[0], code)

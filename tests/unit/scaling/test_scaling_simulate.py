@@ -26,7 +26,7 @@ THREE = {Stage.BASE_GEN: 20.0, Stage.SPATIAL_UPSCALE: 45.0, Stage.TEMPORAL_UPSCA
 
 def test_without_chance_and_without_others_a_video_takes_the_sum_of_its_stages() -> None:
     result = simulate([Demand("g", 5.0, THREE)], ALONE, EXACT.model_copy(update={"hop": 2}), SOUND, 1)
-    assert result.asked[0].end == 5 + 83 + 3 * 2
+    assert result.asked[0].end == 5 + 83 + 4 * 2  # before, between and after
     assert result.useful == 83
 
 
