@@ -101,8 +101,8 @@ def load_of(scenario: Scenario, kinds: tuple[Kind, ...], stage: Stage, per_hour:
     died_second = hangs * deadline**2 + (1 - hangs) * second / 3
     ran = (1 - faults.rate) * mean + faults.rate * died
     ran_second = (1 - faults.rate) * second + faults.rate * died_second
-    dispatch = scenario.service.dispatch
-    held, held_second = ran + dispatch, ran_second + 2 * dispatch * ran + dispatch**2
+    turn = scenario.service.turnaround
+    held, held_second = ran + turn, ran_second + 2 * turn * ran + turn**2
     runs = per_hour / 3600 * visits / (1 - faults.rate)
     return Load(rate=runs, mean=held, service_scv=max(0.0, held_second / held**2 - 1))
 

@@ -16,7 +16,7 @@ FEWEST = 30
 
 
 def calibrate(measured: Measured) -> ServiceTimes:
-    """Fits factor, fixed seconds and noise of each stage, hop and dispatch, on the plan's clock (`Measured.speed`).
+    """Fits factor, fixed seconds and noise of each stage, and the seconds in between, on the clock of the plan.
 
     Only runs that succeeded count: of the others the end says nothing about the work. A stage with fewer than
     `FEWEST` of them keeps the default. The factor and the fixed seconds are weighted least squares (the noise grows
@@ -33,7 +33,7 @@ def calibrate(measured: Measured) -> ServiceTimes:
     plain = ServiceTimes()
     hops = list(_hops(measured))
     hop = max(0.0, statistics.fmean(hops)) * measured.speed if hops else plain.hop
-    return ServiceTimes(stages=plain.stages | fitted, hop=hop, dispatch=_dispatch(measured) * measured.speed)
+    return ServiceTimes(stages=plain.stages | fitted, hop=hop, **_taking(measured))
 
 
 def _fit(runs: Sequence[StageRun], speed: float) -> StageTimes:
@@ -55,18 +55,23 @@ def _line(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return (factor, fixed) if fixed > 0 and factor > 0 else through_zero
 
 
-def _dispatch(measured: Measured) -> float:
-    """Mean wait of the runs that came while a worker was free; the shortest wait of all where those are too few."""
-    free = []
+def _taking(measured: Measured) -> dict[str, float]:
+    """Mean seconds until a run is taken: by a worker that was free (`dispatch`), by one that just was (`turnaround`).
+
+    First come, first served, on the worker that is free first. Of a kind that hardly occurs, the shortest wait.
+    """
+    taken: dict[str, list[float]] = {"dispatch": [], "turnaround": []}
     for stage, workers in measured.workers.items():
-        ends: list[float] = []
-        for run in sorted((run for run in measured.runs if run.stage is stage), key=lambda run: run.arrival):
-            while ends and ends[0] <= run.arrival:
-                heapq.heappop(ends)
-            if len(ends) < workers:
-                free.append(run.queued)
-            heapq.heappush(ends, run.end)
-    return statistics.fmean(free) if len(free) >= FEWEST else min(run.queued for run in measured.runs)
+        free = [-math.inf] * workers
+        for run in sorted((run for run in measured.runs if run.stage is stage), key=lambda run: run.start):
+            since = heapq.heappop(free)
+            taken["turnaround" if since > run.arrival else "dispatch"].append(run.start - max(since, run.arrival))
+            heapq.heappush(free, run.end)
+    least = min(run.queued for run in measured.runs)
+    return {
+        kind: max(0.0, statistics.fmean(each) if len(each) >= FEWEST else least) * measured.speed
+        for kind, each in taken.items()
+    }
 
 
 def _hops(measured: Measured) -> Iterator[float]:

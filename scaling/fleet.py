@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import simpy
 
 from scaling.scenario import Endpoint, RequestCount
+from scaling.service_times import ServiceTimes
 
 Process = Generator[simpy.Event, object, None]
 LOSES_WORKER = frozenset({"worker_lost"})
@@ -45,16 +46,13 @@ class Ledger:
 class Fleet:
     """First come, first served; a worker has one job at a time."""
 
-    def __init__(self, env: simpy.Environment, endpoint: Endpoint, colds: list[float], dispatch: float = 0.0) -> None:
-        """`colds` are standard normal variates: the n-th start takes the n-th of them, around and around.
-
-        `dispatch`: seconds that a free worker takes to get a job.
-        """
+    def __init__(self, env: simpy.Environment, endpoint: Endpoint, colds: list[float], service: ServiceTimes) -> None:
+        """`colds` are standard normal variates: the n-th start takes the n-th of them, around and around."""
         self.ledger = Ledger()
         self._env = env
         self._endpoint = endpoint
         self._colds = colds
-        self._dispatch = dispatch
+        self._service = service
         self._queue: deque[Job] = deque()
         self._idle: list[simpy.Event] = []
         self._born: dict[int, float] = {}
@@ -120,9 +118,11 @@ class Fleet:
             self._starting -= 1
         alive = True
         while alive:
+            delay = self._service.dispatch
             while self._queue and alive:
                 job = self._queue.popleft()
-                yield from self._serve(job)
+                yield from self._serve(job, delay)
+                delay = self._service.turnaround
                 if job.code in LOSES_WORKER:
                     alive = False
                 elif job.code in LOSES_COMFYUI:
@@ -133,8 +133,8 @@ class Fleet:
             self._start()
         self._scale()
 
-    def _serve(self, job: Job) -> Process:
-        yield self._env.timeout(self._dispatch)
+    def _serve(self, job: Job, delay: float) -> Process:
+        yield self._env.timeout(delay)
         job.start = self._env.now
         yield self._env.timeout(job.seconds)
         job.end = self._env.now

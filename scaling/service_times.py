@@ -39,4 +39,8 @@ class ServiceTimes(Frozen):
     """Seconds from the end of one stage's run to the arrival in the next one's queue, from the request to the first
     queue, and from the last end until the generation is final. Assumed: network and orchestrator."""
     dispatch: float = Field(default=0.5, ge=0)
-    """Seconds in the queue although a worker is free. RunPod's SDK asks for a job once a second (facts/runpod.md)."""
+    """Seconds in the queue although a worker is free: its request for a job is open already. Assumed."""
+    turnaround: float = Field(default=0.5, ge=0)
+    """Seconds from the end of a run to the start of the next that waits for that worker. RunPod's SDK asks for a job
+    once a second at most (facts/runpod.md), so half of one on the average; the local cloud's load tests show the same.
+    """

@@ -81,7 +81,7 @@ class _Load:
         self.env = simpy.Environment()
         self.fate = fate
         self.hop = service.hop
-        self.fleets = {name: Fleet(self.env, each, fate.colds, service.dispatch) for name, each in endpoints.items()}
+        self.fleets = {name: Fleet(self.env, each, fate.colds, service) for name, each in endpoints.items()}
         self.result = Result(
             fleets={name: fleet.ledger for name, fleet in self.fleets.items()},
             prices={name: each.gpu.price for name, each in endpoints.items()},
