@@ -39,9 +39,11 @@ def calibrate(measured: Measured) -> ServiceTimes:
 def _fit(runs: Sequence[StageRun], speed: float) -> StageTimes:
     pairs = [(run.estimated, run.ran * speed) for run in runs]
     factor, fixed = _line(pairs)
-    # what is left of a run beside its fixed seconds, against what was expected; never zero, as logarithms are taken
-    ratios = [max(seconds - fixed, 0.01 * factor * about) / (factor * about) for about, seconds in pairs]
-    return StageTimes(factor=factor, fixed=fixed, sigma=statistics.stdev(math.log(ratio) for ratio in ratios))
+    # of a lognormal, variance = mean squared x (exp(sigma squared) - 1); by the sums, as logarithms of what is left of
+    # a short run beside its fixed seconds would be wild
+    left = sum((seconds - fixed - factor * about) ** 2 for about, seconds in pairs)
+    expected = sum((factor * about) ** 2 for about, _ in pairs)
+    return StageTimes(factor=factor, fixed=fixed, sigma=math.sqrt(math.log1p(left / expected)))
 
 
 def _line(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:

@@ -68,6 +68,18 @@ def test_one_size_alone_is_all_factor() -> None:
     assert fitted.mean(40) == pytest.approx(TRUE.stages[Stage.BASE_GEN].mean(40), rel=0.05)
 
 
+def test_a_short_run_does_not_make_the_noise_wild() -> None:
+    """As a load test has them: some runs end before the seconds that the others need besides their work."""
+    runs = tuple(
+        StageRun(generation=str(at), stage=Stage.BASE_GEN, arrival=at, start=at, end=at + seconds, estimated=about)
+        for at in range(60)
+        for about, seconds in [((10, 12.0), (10, 28.0), (200, 212.0))[at % 3]]
+    )
+    fitted = calibrate(Measured(runs=runs)).stages[Stage.BASE_GEN]
+    assert fitted.sigma < 0.1
+    assert fitted.mean(200) == pytest.approx(212, rel=0.05)
+
+
 def test_a_file_of_records_is_read_as_it_was_written() -> None:
     measured = synthetic(FEWEST)
     assert Measured.model_validate_json(measured.model_dump_json()) == measured
