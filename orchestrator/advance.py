@@ -214,9 +214,9 @@ class Advance:
                 await runs.submitted(
                     connection, run.id, runpod_id, seconds=durations.QUEUE_SECONDS, poll_in=self._poll_seconds
                 )
-            case Started():
+            case Started(ago):
                 seconds = generation.plan.of(run.stage).deadline_seconds + DEADLINE_GRACE_SECONDS
-                await runs.started(connection, run.id, seconds=seconds)
+                await runs.started(connection, run.id, ago=ago, seconds=seconds)
             case Finished(manifest):
                 reused = manifest.attempt_id != run.id
                 await runs.finished(connection, run.id, manifest, reused=reused)

@@ -122,6 +122,9 @@ class Poller:
         if event is None and _overdue(run):
             event = await self._ended_by_us(run)
         if event is not None:
+            ended = isinstance(event, Finished | Failed) and run.started_at is None
+            if ended and job is not None and job.execution_ms is not None:  # it came and went between two looks
+                await self._advance.on_run(run.id, Started(ago=job.execution_ms / 1000))
             await self._advance.on_run(run.id, event)
         progress = _progress(run, job) if job is not None else None
         if progress is not None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import httpx
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from shared.errors import FatalError, TransientError
@@ -43,6 +43,10 @@ def _state(word: object) -> object:
     return word if word in set(JobState) else JobState.UNKNOWN
 
 
+def _milliseconds(said: object) -> float | None:
+    return float(said) if isinstance(said, int | float) and said >= 0 else None
+
+
 class Job(BaseModel):
     """What RunPod says of a job. While it runs, `output` is the last progress update, not the result."""
 
@@ -52,6 +56,8 @@ class Job(BaseModel):
     status: Annotated[JobState, BeforeValidator(_state)]
     output: Any = None
     error: Any = None
+    execution_ms: Annotated[float | None, BeforeValidator(_milliseconds), Field(alias="executionTime")] = None
+    """How long a worker had it; None before it has ended, and when no worker ever did."""
 
 
 @dataclass(frozen=True)

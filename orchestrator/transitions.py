@@ -123,6 +123,9 @@ class Submitted:
 class Started:
     """A worker has it."""
 
+    ago: float = 0.0
+    """Seconds since it took it."""
+
 
 @dataclass(frozen=True)
 class Finished:

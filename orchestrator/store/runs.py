@@ -80,12 +80,12 @@ async def submitted(connection: Connection, run_id: str, runpod_id: str, *, seco
     )
 
 
-async def started(connection: Connection, run_id: str, *, seconds: float) -> None:
-    """A worker has it, and has to be done within `seconds`."""
+async def started(connection: Connection, run_id: str, *, ago: float, seconds: float) -> None:
+    """A worker took it `ago` seconds ago, and has to be done within `seconds` from now."""
     await connection.execute(
-        "UPDATE stage_runs SET started_at = clock_timestamp(),"
+        "UPDATE stage_runs SET started_at = GREATEST(submitted_at, clock_timestamp() - make_interval(secs => %s)),"
         " deadline_at = clock_timestamp() + make_interval(secs => %s) WHERE id = %s",
-        (seconds, run_id),
+        (ago, seconds, run_id),
     )
 
 

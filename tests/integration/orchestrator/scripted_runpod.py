@@ -143,7 +143,9 @@ async def _status(runpod: ScriptedRunPod, endpoint: str, job_id: str) -> Respons
         return Response(status_code=runpod.status_answers.popleft())
     if job is None or not job.known:
         return Response(status_code=404)
-    shown = {"id": job.id, "status": job.status, "delayTime": 10, "executionTime": 20, "workerId": "w1"}
+    shown = {"id": job.id, "status": job.status, "delayTime": 10, "workerId": "w1"}
+    if job.status not in {"IN_QUEUE", "IN_PROGRESS"}:
+        shown["executionTime"] = 20
     if job.output is not None:
         shown["output"] = job.output
     if job.error is not None:

@@ -121,7 +121,10 @@ async def test_the_truth_is_asked_for_at_runpod(start_cloud: StartCloud) -> None
         await cloud.worker(job)
         [(generation_id,)] = await cloud.rows("SELECT id FROM generations")
         assert (await cloud.http.post(f"/api/callbacks/runpod/{run_id}/{token}", content=b"{")).status_code == 200
-        assert (await cloud.ended(generation_id))["state"] == "succeeded"
+        done = await cloud.ended(generation_id)
+        assert done["state"] == "succeeded"
+        [run] = done["stages"]  # nobody looked while the worker had it, and yet it is known when it took it
+        assert run["submitted_at"] <= run["started_at"] <= run["finished_at"]
         # once it has ended, nobody looks any more
         after, asked = await cloud.rows(EVERYTHING), cloud.runpod.asked
         for _ in range(20):
