@@ -69,7 +69,7 @@ class Guide:
 
 @dataclass(frozen=True, eq=False)
 class Conditioning:
-    """Text conditioning as bfloat16 bit patterns, shape [1, 1024, 7680] (facts/comfyui.md section 3), and guides."""
+    """Text conditioning as bfloat16 bit patterns, shape [1, tokens, 7680] (facts/comfyui.md section 3), and guides."""
 
     bits: npt.NDArray[np.uint16]
     frame_rate: float = DEFAULT_FRAME_RATE

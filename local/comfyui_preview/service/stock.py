@@ -18,8 +18,6 @@ from local.comfyui_preview.numerics.diffusion import Direction, base_target
 from local.comfyui_preview.numerics.encoder import write_flac, write_webm
 from local.comfyui_preview.numerics.frames import Frames
 
-TOKENS = 16
-"""Of a text conditioning: any number is legal, and a real one's 1,024 are 15 MB on their way through S3."""
 _SEED = 7
 _STAMP = 4  # values; enough that no two latents are alike
 

@@ -79,7 +79,7 @@ def test_latents_and_conditioning_have_the_real_keys_and_shapes(engine: Engine) 
     with safe_open(files["audio"], framework="numpy") as file:
         assert file.get_slice("latent_tensor").get_shape() == [1, 8, 27, 16]  # ceil(25 / 24 * 25)
     with safe_open(engine.base / "models/embeddings/shapes_s.safetensors", framework="numpy") as file:
-        assert file.get_slice("conditioning_data_0").get_shape() == [1, 1024, 7680]
+        assert file.get_slice("conditioning_data_0").get_shape() == [1, 16, 7680]
         assert file.get_slice("conditioning_data_0").get_dtype() == "BF16"
 
 

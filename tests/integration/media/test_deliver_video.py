@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -147,8 +148,11 @@ async def test_a_graph_in_the_metadata_of_the_source_is_dropped(make_clip: Make,
 
 def children() -> list[str]:
     """Names of the processes that this one has started and that still run."""
-    pids = [pid for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()]
-    return [Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids]
+    names = []
+    for path in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):  # a thread or a process that has just ended
+            names += [Path(f"/proc/{pid}/comm").read_text().strip() for pid in path.read_text().split()]
+    return names
 
 
 async def test_it_is_killed_at_the_deadline(make_clip: Make) -> None:

@@ -59,7 +59,10 @@ async def serve(env: dict[str, str], log: Path) -> AsyncIterator[tuple[asyncio.s
     process = await command("serve", env=env, log=log)
     try:
         async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{env['PORT']}", headers={"Authorization": f"Bearer {KEY}"}, trust_env=False
+            base_url=f"http://127.0.0.1:{env['PORT']}",
+            headers={"Authorization": f"Bearer {KEY}"},
+            timeout=30,
+            trust_env=False,
         ) as http:
 
             async def up() -> bool:

@@ -97,6 +97,7 @@ async def ground(migrated_url: str, s3_settings: S3Settings, tmp_path: Path) -> 
                 "WEBHOOK_SECRETS": WEBHOOK_SECRET,
                 "RETRY_SECONDS": "0.1",
                 "POLL_SECONDS_MAX": "0.5",
+                "RATE_BURST": "10000",  # whoever waits for many generations asks often
             }
             found = Field(runpod, worker, receiver, env, tmp_path / "replicas.log")
             runpod.worker = found.held_run
