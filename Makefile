@@ -3,9 +3,9 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
-# Tests wait as much as they compute: four for two cores. A file stays on one worker, which starts its own cloud,
+# Tests wait as much as they compute: three for two cores. A file stays on one worker, which starts its own cloud,
 # Postgres and S3; WORKERS=0 is one process. In the order of the folders the long files come first, the unit tests last.
-WORKERS ?= 4
+WORKERS ?= 3
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)
 # A dozen processes share the cores, and the threads of OpenBLAS spin while they wait for each other.

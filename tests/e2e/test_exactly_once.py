@@ -28,6 +28,7 @@ def renders(cloud: FaultyCloud, done: Generation) -> Counter[str]:
 @pytest.mark.parametrize("stage", [BASE, SPATIAL])
 def test_a_lost_reply_of_run_is_rendered_once(calmed: FaultyCloud, stage: Stage) -> None:
     calmed.arm(FaultKind.LOSE_REPLY, stage)
+    calmed.arm(FaultKind.COLD_START, stage, delay_ms=2000)  # or the first job may end before the second submit
     made = calmed.create(prompt=f"the reply of {stage} is lost", **DRAFT)
 
     def submitted_twice() -> bool | None:
@@ -112,7 +113,12 @@ def test_a_second_damage_is_final_and_refunded(calmed: FaultyCloud) -> None:
         made = calmed.create(prompt="damaged twice", **DRAFT)
         held = calmed.until(made["id"], (BASE, "succeeded"), (SPATIAL, "pending"))
         damage(calmed, held["stages"][0], "missing")
-    calmed.until(made["id"], (BASE, "succeeded"), (SPATIAL, "failed"), (BASE, "running"))
+
+    def repairing() -> bool | None:
+        found = calmed.get(made["id"])
+        return True if found and found["stages"][1]["state"] == "failed" else None
+
+    wait_for(repairing, seconds=60, what="the repair", every=0.05)
     with calmed.holding(SPATIAL):
         held = calmed.until(
             made["id"], (BASE, "succeeded"), (SPATIAL, "failed"), (BASE, "succeeded"), (SPATIAL, "pending")

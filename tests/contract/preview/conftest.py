@@ -1,23 +1,17 @@
 import json
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local.seaweed import free_ports
 from tests.contract.preview.preview_client import Engine
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    running = Engine(tmp_path_factory.mktemp("comfyui"), free_port(), "--test-nodes")
+    running = Engine(tmp_path_factory.mktemp("comfyui"), free_ports(1)[0], "--test-nodes")
     yield running
     running.close()
 
@@ -28,7 +22,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
     running: list[Engine] = []
 
     def begin(*flags: str) -> Engine:
-        running.append(Engine(tmp_path, free_port(), *flags))
+        running.append(Engine(tmp_path, free_ports(1)[0], *flags))
         return running[-1]
 
     yield begin

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.contract.preview.conftest import free_port
+from local.seaweed import free_ports
 from tests.contract.preview.preview_client import Engine, Graph, disc, film, frames_of, probe
 from tests.contract.preview.preview_graphs import CONTROL_MODELS, base, control_map, controlled, decode, node
 from tests.contract.preview.test_preview_stages import latent
@@ -25,7 +25,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     folder = tmp_path_factory.mktemp("studio")
     names = folder / "names.json"
     names.write_text(json.dumps(CONTROL_MODELS))
-    engine = Engine(folder, free_port(), "--model-names", str(names))
+    engine = Engine(folder, free_ports(1)[0], "--model-names", str(names))
     film(folder / "input" / "jobs" / "disc.mp4", disc(FRAMES, *SIZE))
     yield engine
     engine.close()

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from local.seaweed import free_ports
 from orchestrator.queue import queue_migrations
 from orchestrator.store.migrations import migrate, own_migrations
 from shared.artifacts import S3Settings
@@ -79,11 +79,6 @@ async def serve(env: dict[str, str], log: Path) -> AsyncIterator[tuple[asyncio.s
         await process.wait()
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
-
-
 async def test_many_replicas_may_migrate_at_once_and_again(database_url: str) -> None:
     applied = await asyncio.gather(*(migrate(database_url, queue_migrations, own_migrations) for _ in range(4)))
     done = [names for names in applied if names]
@@ -105,7 +100,7 @@ async def test_serving_and_a_polite_end(database_url: str, s3_settings: S3Settin
     log = tmp_path / "orchestrator.log"
     runpod = ScriptedRunPod()
     async with serving(make_app(runpod)) as runpod.url:
-        env = environment(database_url, s3_settings, runpod.url, free_port())
+        env = environment(database_url, s3_settings, runpod.url, free_ports(1)[0])
         migration = await command("migrate", env=env, log=log)
         assert await migration.wait() == 0, log.read_text()
         async with serve(env, log) as (process, http):

@@ -17,13 +17,14 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
+from local.seaweed import free_ports
 from orchestrator.queue import STALLED_SECONDS
 from shared.artifacts import ArtifactStore, S3Settings
 from shared.contracts.vocabulary import Stage
 from tests.integration.orchestrator.cloud import DRAFT, WEBHOOK_SECRET, eventually
 from tests.integration.orchestrator.fake_worker import FakeWorker
 from tests.integration.orchestrator.scripted_runpod import ScriptedJob, ScriptedRunPod, make_app, serving
-from tests.integration.orchestrator.test_orchestrator_cli import END_SECONDS, environment, free_port, serve
+from tests.integration.orchestrator.test_orchestrator_cli import END_SECONDS, environment, serve
 
 ONE_STAGE = {**DRAFT, "spatial_upscale": False}
 
@@ -66,7 +67,7 @@ class Field:
 
     def replica(self) -> Any:
         """`async with field.replica() as (process, http)`."""
-        return serve({**self.env, "PORT": str(free_port())}, self.log)
+        return serve({**self.env, "PORT": str(free_ports(1)[0])}, self.log)
 
     async def create(self, http: httpx.AsyncClient, **fields: Any) -> str:
         answer = await http.post("/api/generations", json={**ONE_STAGE, **fields})

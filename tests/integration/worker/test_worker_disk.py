@@ -77,14 +77,16 @@ async def test_a_real_disk_that_is_full_for_comfyui_and_worker(
         command = f"{shutil.which('python')} -m local.comfyui_preview"
         engine = Engine(ComfyProcess(ComfySettings(command=command, base_dir=disk / "comfyui")))
         await engine.start()
-        for eaten in (40, 28):  # MB: no room for what ComfyUI writes; room for that, and none for our copy of it
-            (disk / "eaten").write_bytes(b"x" * (eaten << 20))
+        # ComfyUI writes 0.29 MB of latents and conditioning: no room for that; room for that, and none for our copy
+        for left in (100_000, 420_000):
+            free = os.statvfs(disk)
+            (disk / "eaten").write_bytes(b"x" * (free.f_bavail * free.f_frsize - left))
             with ArtifactStore(s3_settings) as store:
                 worker = Worker(BASE, store, engine)
-                answer = await run_stage(worker, {"id": "job", "input": {**LATENTS, "seed": eaten}}, lambda _: None)
+                answer = await run_stage(worker, {"id": "job", "input": {**LATENTS, "seed": left}}, lambda _: None)
                 assert ErrorBody.model_validate_json(answer["error"]).code == "disk_full", answer
                 (disk / "eaten").unlink()
-                answer = await run_stage(worker, {"id": "job", "input": {**LATENTS, "seed": eaten}}, lambda _: None)
+                answer = await run_stage(worker, {"id": "job", "input": {**LATENTS, "seed": left}}, lambda _: None)
                 assert "error" not in answer, answer
         await engine.close()
     finally:
