@@ -78,7 +78,7 @@ check: setup ## lint, format, types, import rules, Dockerfiles, file sizes, secr
 deploy-plan: setup ## what differs between deploy/endpoints.toml and the RunPod account (RUNPOD_API_KEY or …_FILE); changes nothing
 	$(PY) -m deploy plan $(ARGS)
 
-bench: setup ## spans and ratios side by side, as a table (ARGS="--write" puts it into docs/performance.md)
+bench: setup ## spans and ratios side by side, as a table (ARGS="hop": one of them; ARGS="--write": into docs/performance.md)
 	$(PY) -m bench $(ARGS)
 
 audit: setup ## known vulnerabilities in what the locks pin; fails too when a package could not be looked up

@@ -1,9 +1,10 @@
-"""`make bench`: measure on this machine, print the table; with ARGS="--write", also into docs/performance.md."""
+"""`make bench`: measure on this machine, print the table; ARGS="hop" for one of them, ARGS="--write" for the docs."""
 
 import argparse
 import asyncio
 import os
 import platform
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,27 +13,38 @@ from rich.table import Table
 
 from bench import cold_import, exchange, hop
 from bench.rows import Row
+from scripts.places import markdown, placed
 
 PAGE = Path("docs/performance.md")
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+BENCHES: dict[str, Callable[[], list[Row]]] = {
+    "cold_import": cold_import.measure,
+    "exchange": lambda: asyncio.run(exchange.measure()),
+    "hop": lambda: asyncio.run(hop.measure()),
+}
+"""In the order of the table."""
+HEAD = ("what", "must reach", "found", "")
 
 
 def main() -> int:
     """0 whether figures are reached or not: a benchmark tells, it does not judge a busy machine."""
-    arguments = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    arguments.add_argument("--write", action="store_true", help=f"replace the table in {PAGE}")
-    write = arguments.parse_args().write
-    rows = [*cold_import.measure(), *asyncio.run(exchange.measure()), *asyncio.run(hop.measure())]
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("only", nargs="*", metavar="NAME", help=f"some of: {', '.join(BENCHES)}")
+    parser.add_argument("--write", action="store_true", help=f"replace the table in {PAGE}; takes all of them")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.only) - set(BENCHES):
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
+    if arguments.write and arguments.only:
+        parser.error("--write replaces the whole table, so it takes no names")
+    rows = [row for name in arguments.only or BENCHES for row in BENCHES[name]()]
     table = Table(title=_machine())
-    for head in ("what", "must reach", "found", ""):
+    for head in HEAD:
         table.add_column(head, overflow="fold")
     for row in rows:
-        table.add_row(row.what, row.must, row.found, "reached" if row.reached else "missed")
+        table.add_row(*_cells(row))
     Console().print(table)
-    if write:
-        before, _, rest = PAGE.read_text().partition(BEGIN)
-        _, _, after = rest.partition(END)
-        PAGE.write_text(f"{before}{BEGIN}\n{_markdown(rows)}\n{END}{after}")
+    if arguments.write:
+        told = f"Measured: {_machine()}, by `make bench ARGS=--write`.\n\n{_markdown(rows)}"
+        PAGE.write_text(placed(PAGE.read_text(), "measured", told, task="bench"))
     return 0
 
 
@@ -42,10 +54,11 @@ def _machine() -> str:
 
 
 def _markdown(rows: list[Row]) -> str:
-    lines = [f"Measured: {_machine()}, by `make bench ARGS=--write`.", "", "| what | must reach | found | |"]
-    lines += ["|---|---|---|---|"]
-    lines += [f"| {row.what} | {row.must} | {row.found} | {'reached' if row.reached else 'missed'} |" for row in rows]
-    return "\n".join(lines)
+    return markdown(HEAD, *(_cells(row) for row in rows))
+
+
+def _cells(row: Row) -> tuple[str, str, str, str]:
+    return row.what, row.must, row.found, "reached" if row.reached else "missed"
 
 
 if __name__ == "__main__":

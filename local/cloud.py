@@ -21,11 +21,12 @@ from local import postgres
 from local.control import Control, staffing
 from local.identities import identities
 from local.layout import PYTHON, Keys, Layout, Options
-from local.seaweed import free_ports, seaweed
+from local.seaweed import seaweed
 from local.supervisor import Service, Supervisor
 from shared.artifacts import S3Settings
 from shared.artifacts.bucket import setup
 from shared.contracts.vocabulary import Stage
+from shared.ports import free_ports
 from shared.tls import trusted
 
 FACTS = "cloud.json"

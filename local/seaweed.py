@@ -6,21 +6,15 @@ half a minute, and what was written is on disk already.
 """
 
 import json
-import random
 import sysconfig
-from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from socket import AF_INET, SOCK_STREAM, socket
 
 import httpx
 
+from shared.ports import HOST, free_ports
 from shared.tls import trusted
 
-HOST = "127.0.0.1"
-PORTS = range(10_000, 20_000)
-"""Below Linux's ephemeral ports (32768 up), so that no outgoing connection takes one before its server does, and apart
-from those of ComfyUI (`shared/comfy/process.py`)."""
 SERVERS = ("master", "volume", "filer", "s3", "admin")
 
 
@@ -126,16 +120,3 @@ def seaweed(
     )
     made.prepare()
     return made
-
-
-def free_ports(count: int) -> list[int]:
-    """Different TCP ports that nobody on this machine uses now. OSError when there are not so many."""
-    found: list[int] = []
-    with ExitStack() as held:
-        for port in random.sample(PORTS, len(PORTS)):
-            if len(found) == count:
-                return found
-            with suppress(OSError):  # taken
-                held.enter_context(socket(AF_INET, SOCK_STREAM)).bind((HOST, port))
-                found.append(port)
-    raise OSError(f"{count} free ports are not to be had from {PORTS.start} to {PORTS.stop}")

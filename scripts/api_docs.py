@@ -10,6 +10,7 @@ from pathlib import Path
 from orchestrator.app import create_app
 from orchestrator.settings import Settings
 from scripts.api_page import page
+from scripts.places import kept
 from shared.artifacts import S3Settings
 from shared.fetcher import FetchSettings
 
@@ -27,14 +28,7 @@ def written() -> dict[Path, str]:
 
 
 def main(arguments: list[str]) -> int:
-    old = {path: text for path, text in written().items() if not path.exists() or path.read_text() != text}
-    if "--check" in arguments:
-        for path in old:
-            print(f"{path} is old; run `make docs`")
-        return 1 if old else 0
-    for path, text in old.items():
-        path.write_text(text)
-    return 0
+    return kept(written(), check="--check" in arguments)
 
 
 if __name__ == "__main__":

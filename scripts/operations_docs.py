@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orchestrator.transitions import RETRIES
 from scripts.costs import Assumptions, cost_table, workers_table
-from scripts.places import placed
+from scripts.places import kept, placed
 from shared.errors import FAMILIES
 
 PAGE = Path("docs/operations.md")
@@ -74,12 +74,7 @@ def written(page: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    old = PAGE.read_text()
-    new = written(old)
-    if "--check" in arguments:
-        return 0 if old == new else 1
-    PAGE.write_text(new)
-    return 0
+    return kept({PAGE: written(PAGE.read_text())}, check="--check" in arguments)
 
 
 if __name__ == "__main__":

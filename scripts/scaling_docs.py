@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from scaling.answers import TABLES
-from scripts.places import markdown, placed
+from scripts.places import kept, markdown, placed
 
 PAGE = Path("docs/scaling.md")
 
@@ -22,12 +22,8 @@ def written(page: str, names: list[str]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    old = PAGE.read_text()
-    new = written(old, [name for name in arguments if not name.startswith("--")])
-    if "--check" in arguments:
-        return 0 if old == new else 1
-    PAGE.write_text(new)
-    return 0
+    names = [name for name in arguments if not name.startswith("--")]
+    return kept({PAGE: written(PAGE.read_text(), names)}, check="--check" in arguments)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from deploy.settings import DeploySettings
 from local.runpod_gateway.settings import Settings as GatewaySettings
 from models.settings import ModelsSettings
 from orchestrator.settings import Settings as OrchestratorSettings
+from scripts.places import kept
 from shared.artifacts import S3Settings
 from shared.comfy.settings import ComfySettings
 from shared.fetcher import FetchSettings
@@ -86,11 +87,7 @@ def page() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    text = page()
-    if "--check" in arguments:
-        return 0 if PAGE.read_text() == text else 1
-    PAGE.write_text(text)
-    return 0
+    return kept({PAGE: page()}, check="--check" in arguments)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import contextlib
 import errno
 import json
 import os
-import random
 import re
 import shlex
 import signal
@@ -23,10 +22,10 @@ from shared.comfy import memory
 from shared.comfy.client import ComfyClient
 from shared.comfy.settings import ComfySettings
 from shared.errors import CapacityError, MivoError, TransientError
+from shared.ports import COMFYUI, free_ports
 
 log = structlog.get_logger(__name__)
 
-PORTS = range(20_000, 32_000)  # below Linux's ephemeral range (32768 up): no outgoing connection takes one meanwhile
 KILL_SECONDS = 30.0  # until a killed process has given 100 GB of memory and its GPU back
 MAX_LINE = 500  # characters of a log line that are kept
 MAX_WARNINGS = 1_000
@@ -164,7 +163,7 @@ class ComfyProcess:
         settings, base = self._settings, self._settings.base_dir.absolute()
         for folder in FOLDERS:
             (base / folder).mkdir(parents=True, exist_ok=True)
-        self._port = _free_port()
+        (self._port,) = free_ports(1, among=COMFYUI)
         flags = ["--listen", "127.0.0.1", "--port", str(self._port), "--base-directory", str(base)]
         flags += ["--extra-model-paths-config", str(_map_embeddings(base))]
         flags += ["--preview-method", "none", "--disable-metadata"]
@@ -226,14 +225,6 @@ def _map_embeddings(base: Path) -> Path:
     path = base / "mivo_model_paths.yaml"
     path.write_text(json.dumps(mapping, indent=2), encoding="utf-8")
     return path
-
-
-def _free_port() -> int:
-    for port in random.sample(PORTS, 50):
-        with socket.socket() as probe, contextlib.suppress(OSError):  # taken: try the next
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise TransientError("comfy_unreachable", "found no free port for ComfyUI in 50 tries")
 
 
 def _signal_group(leader: int, number: signal.Signals) -> None:

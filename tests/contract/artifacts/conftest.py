@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from local.seaweed import HOST, free_ports
 from shared.artifacts import ArtifactStore, S3Settings
+from shared.ports import HOST, free_ports
 from tests.fixtures_s3 import fresh_bucket, running
 
 GIVEN = "CONTRACT_S3_"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.seaweed import free_ports
+from shared.ports import free_ports
 from tests.contract.preview.preview_client import Engine
 
 

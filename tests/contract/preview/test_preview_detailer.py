@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from local.seaweed import free_ports
+from shared.ports import free_ports
 from tests.contract.preview.preview_client import Engine, frames_of
 from tests.contract.preview.preview_graphs import CONTROL_MODELS, base, decode, detailed, node
 from tests.contract.preview.test_preview_stages import latent

@@ -11,11 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local.seaweed import free_ports
 from orchestrator.queue import queue_migrations
 from orchestrator.store.migrations import migrate, own_migrations
 from shared.artifacts import S3Settings
 from shared.contracts.vocabulary import Stage
+from shared.ports import free_ports
 from tests.integration.orchestrator.cloud import DRAFT, KEY, eventually, settings_for
 from tests.integration.orchestrator.scripted_runpod import ScriptedRunPod, endpoint_of, make_app, serving
 

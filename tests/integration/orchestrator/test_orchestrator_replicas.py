@@ -17,10 +17,10 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from local.seaweed import free_ports
 from orchestrator.queue import STALLED_SECONDS
 from shared.artifacts import ArtifactStore, S3Settings
 from shared.contracts.vocabulary import Stage
+from shared.ports import free_ports
 from tests.integration.orchestrator.cloud import DRAFT, WEBHOOK_SECRET, eventually
 from tests.integration.orchestrator.fake_worker import FakeWorker
 from tests.integration.orchestrator.scripted_runpod import ScriptedJob, ScriptedRunPod, make_app, serving
