@@ -1,4 +1,4 @@
-"""`make bench`: measure on this machine, print the table; ARGS="hop" for one of them, ARGS="--write" for the docs."""
+"""`make bench`: measure on this machine, print the table; ARGS="chain" for one of them, ARGS="--write" for the docs."""
 
 import argparse
 import asyncio
@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import cold_import, exchange, hop
+from bench import chain, cold_import, exchange, reuse
 from bench.rows import Row
 from scripts.places import markdown, placed
 
@@ -19,7 +19,8 @@ PAGE = Path("docs/performance.md")
 BENCHES: dict[str, Callable[[], list[Row]]] = {
     "cold_import": cold_import.measure,
     "exchange": lambda: asyncio.run(exchange.measure()),
-    "hop": lambda: asyncio.run(hop.measure()),
+    "chain": lambda: asyncio.run(chain.measure()),
+    "reuse": lambda: asyncio.run(reuse.measure()),
 }
 """In the order of the table."""
 HEAD = ("what", "must reach", "found", "")

@@ -81,6 +81,7 @@ class Execution:
         self._prompt, self._place = prompt, place
         self.outcome = Outcome()
         self.current: str | None = None  # the node that runs: told to a client that reconnects
+        self.slept = 0.0  # seconds in which a GPU would have worked
         self._progress: dict[str, dict[str, Any]] = {}
         self._executed: list[str] = []
         self._results: dict[str, Result] = {}
@@ -158,7 +159,10 @@ class Execution:
             self._event("progress", value=value, max=most, node=node_id)
 
         place = self._place
-        return Job(place.settings, place.folders, self._prompt.graph, report, place.stop, self._service)
+        return Job(place.settings, place.folders, self._prompt.graph, report, place.stop, self._service, self._sleep)
+
+    def _sleep(self, seconds: float) -> None:
+        self.slept += seconds
 
     def _check_stop(self) -> None:
         if self._place.stop.is_set():

@@ -32,10 +32,14 @@ class Job:
     stop: threading.Event
     service: Service | None = None
     """None: render; else sleep that long."""
+    count: Callable[[float], None] = lambda _: None
+    """Told the seconds of every pause; fewer where it was cut short."""
 
     def pause(self, seconds: float) -> None:
         """Waits, but no longer than until somebody interrupts."""
+        began = time.monotonic()
         self.stop.wait(seconds)
+        self.count(min(seconds, time.monotonic() - began))
 
     def sleep(self, seconds: float) -> None:
         """Waits to the end, whoever interrupts: for nodes that stand for silent work."""

@@ -2,6 +2,7 @@
 
 import heapq
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -120,9 +121,17 @@ class PromptQueue:
     def _work(self) -> None:
         while (taken := self._next()) is not None:
             prompt, execution = taken
+            began = time.monotonic()
             self._tell_status()
             outcome = execution.run()
             self._place.stop.wait(self._place.settings.history_lag)  # the gap that a real server has, too
+            log.info(
+                "preview: a prompt ended",
+                prompt_id=prompt.prompt_id,
+                completed=outcome.completed,
+                slept=round(execution.slept, 4),
+                took=round(time.monotonic() - began, 4),
+            )
             self._finish(prompt, outcome)
 
     def _finish(self, prompt: Prompt, outcome: Outcome) -> None:
@@ -130,7 +139,6 @@ class PromptQueue:
             self._history.pop(prompt.prompt_id, None)
             self._history[prompt.prompt_id] = outcome.wire(prompt)
             self._running = None
-        log.info("preview: a prompt ended", prompt_id=prompt.prompt_id, completed=outcome.completed)
         self._tell_status()
         if prompt.client_id is not None:
             self._place.send("executing", {"node": None, "prompt_id": prompt.prompt_id}, prompt.client_id)

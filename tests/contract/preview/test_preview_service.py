@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from bench.videos import ENGINE
 from local.comfyui_preview.service.times import Cost, ServiceTimes
 from shared import media
 from shared.worker import quality
@@ -53,6 +54,14 @@ def test_a_step_takes_its_time_and_is_told(sleeper: Engine) -> None:
     steps = [event["data"]["value"] for event in heard if event["type"] == "progress"]
     assert (steps[0], steps[-1]) == (1, 8)
     assert steps == sorted(set(steps))
+
+
+def test_the_engine_counts_what_it_slept_and_not_what_its_cache_gave(sleeper: Engine) -> None:
+    sleeper.run(base("once"))
+    sleeper.run(base("again"))
+    told = ENGINE.findall((sleeper.base / "engine.log").read_text())
+    assert [float(slept) for slept, _ in told] == [pytest.approx(8 * 0.05), 0.0]
+    assert float(told[0][1]) >= float(told[0][0])
 
 
 def test_an_interrupt_ends_a_long_step_at_once(sleeper: Engine) -> None:
