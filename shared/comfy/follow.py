@@ -5,8 +5,10 @@ Three sources, because each of them alone can miss the end: events (fast, but lo
 in success, in the error of its node, in a deadline, or in the end of the server; never in waiting for ever.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 from uuid import uuid4
@@ -29,7 +31,7 @@ from shared.errors import FatalError, TransientError
 
 log = structlog.get_logger(__name__)
 
-AFTER_CLOSE = 0.1  # seconds until the history is asked when `executing null` came without the event of the end
+AFTER_CLOSE = 0.1  # seconds until the history is asked when `executing null` or the event of the end came alone
 NOWHERE = 2  # answers in a row that know nothing of a run, before it counts as forgotten
 
 
@@ -78,6 +80,7 @@ class Follower:
             self.unfinished = False
             if self._run.error is not None:
                 raise self._run.error
+            await self._until_closed()
             return await self._record()
         finally:
             await self._socket.close()
@@ -177,8 +180,15 @@ class Follower:
             self._renewed = True
             await self._reconnect(SocketClosedError("half of the allowed silence has passed"))
 
+    async def _until_closed(self) -> None:
+        """The history is written between the success and `executing null`: whoever asks before that asks twice."""
+        with suppress(TimeoutError, SocketClosedError):  # that event may be lost; the history tells all the same
+            async with asyncio.timeout(AFTER_CLOSE):
+                while not self._run.closed:
+                    self._take(await self._socket.next(AFTER_CLOSE))
+
     async def _record(self) -> Run:
-        """The history of a success. It is written after the event (3 of 20 tries found none at once)."""
+        """The history of a success. Asked right after that event, 3 of 20 tries found none."""
         tries = AsyncRetrying(
             stop=stop_after_delay(self._patience.history),
             wait=wait_random(0.02, 0.2),
