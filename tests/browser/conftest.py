@@ -1,4 +1,3 @@
-import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
@@ -10,7 +9,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from local.layout import Options
 from shared.artifacts import S3Settings
-from tests.browser.studio import FLAGS, MANY, SOON, Studio, needed, studio_in
+from tests.browser.studio import FLAGS, MANY, SOON, Studio, chromium_path, studio_in
 from tests.fixtures_cloud import RunningCloud, running_cloud
 from tests.integration.orchestrator.cloud import Cloud, fresh_cloud
 
@@ -20,7 +19,7 @@ for each in (expect, expect_soon):
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
-    needed(shutil.which("chromium"), "chromium")
+    chromium_path()  # skips before a cloud is up
     options = Options(
         state=tmp_path_factory.mktemp("studio"),
         port=0,
@@ -34,10 +33,11 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
 def browser(cloud: RunningCloud) -> Iterator[Browser]:
     """Ends with this file: while Playwright lives, no test of another file could run a loop of its own."""
     del cloud  # only comes before
-    with sync_playwright() as playwright:
-        path = needed(shutil.which("chromium"), "chromium")
-        with playwright.chromium.launch(executable_path=path, args=list(FLAGS)) as launched:
-            yield launched
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS)) as launched,
+    ):
+        yield launched
 
 
 @pytest.fixture
@@ -57,9 +57,8 @@ async def orchestrator(new_database: Callable[[], str], seaweed_settings: S3Sett
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chromium() -> AsyncIterator[AsyncBrowser]:
     """A browser in the loop of its tests."""
-    path = needed(shutil.which("chromium"), "chromium")
     async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        launched = await playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
         try:
             yield launched
         finally:

@@ -1,6 +1,7 @@
 """The studio as a user has it before them: one browser tab on the page of a local cloud."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,6 +58,11 @@ def needed(found: str | None, what: str) -> str:
     if found is None:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"{what} is not on PATH")
     return str(found)
+
+
+def chromium_path() -> str:
+    """The headless shell is the same engine for half the CPU (`scripts/ensure_chromium.sh`)."""
+    return needed(shutil.which("chromium-headless-shell") or shutil.which("chromium"), "chromium")
 
 
 def with_node() -> dict[str, str]:

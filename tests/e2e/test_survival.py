@@ -23,6 +23,13 @@ def rendered_once(cloud: RunningCloud, done: Generation) -> None:
     } == dict.fromkeys((plan["stage"] for plan in done["plan"]), 1)
 
 
+def answers(cloud: RunningCloud) -> bool | None:
+    try:
+        return cloud.api.get("/healthz").is_success or None
+    except httpx.TransportError:  # the supervisor is starting it
+        return None
+
+
 @pytest.mark.parametrize("stage", Stage)
 def test_a_worker_is_killed_during_its_stage(cloud: RunningCloud, stage: Stage) -> None:
     made = cloud.create(prompt=f"kill the worker of {stage}", **DRAFT)
@@ -77,6 +84,7 @@ def test_one_replica_goes_on_for_the_other(cloud: RunningCloud) -> None:
             return found if found["state"] == "succeeded" else None
 
         wait_for(ended, seconds=90, what="the other replica to finish it")
+    wait_for(lambda: answers(cloud), seconds=60, what="the killed replica to be back")  # the next test asks it
 
 
 def test_a_second_generation_that_differs_in_a_later_stage_costs_only_that_stage(cloud: RunningCloud) -> None:

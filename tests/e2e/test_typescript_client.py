@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from base64 import b64encode
@@ -13,7 +12,7 @@ import pytest
 from playwright.async_api import Page, Route, async_playwright
 
 from local.picture import lighthouse
-from tests.browser.studio import FLAGS, needed
+from tests.browser.studio import FLAGS, chromium_path
 from tests.fixtures_cloud import RunningCloud
 
 ROOT = Path(__file__).parents[2]
@@ -123,9 +122,8 @@ async def open_client(page: Page, url: str) -> None:
 async def test_the_client_in_a_browser(cloud: RunningCloud) -> None:
     """What Node has not: a WebSocket of its own, and an upload by XMLHttpRequest."""
     facts = cloud.cloud.facts
-    chromium = needed(shutil.which("chromium"), "chromium")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        browser = await playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
         try:
             page = await browser.new_page()
             await open_client(page, facts.api_url)

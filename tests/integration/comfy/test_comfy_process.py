@@ -20,7 +20,7 @@ SCRIPTED = f"{sys.executable} {Path(__file__).with_name('scripted_comfy.py')}"
 GRAPH = {"1": {"class_type": "SaveLatent", "inputs": {}, "_meta": {"title": "Save"}}}
 
 
-def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"

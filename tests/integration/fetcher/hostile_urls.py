@@ -14,7 +14,7 @@ class Row:
     code: str = "input_unreachable"
     video: bool = False
     """It is to be a video; else, an image."""
-    seconds: float = 20
+    seconds: float = 60
     production: bool = False
     """With the settings of production; else http, any port and 127.0.0.2 are allowed."""
 
