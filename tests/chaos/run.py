@@ -33,7 +33,7 @@ SETTLE_SECONDS = 240.0
 """Twice `queue.FORGOTTEN_SECONDS`: for the last webhooks, and for jobs that nobody waits for any more."""
 # A seed in which every link and every trouble comes, but for silence between workers and gateway: after that the SDK
 # waits 90 s for its poll, which is the long form's to see.
-SHORT = {"seed": 30, "generations": 14, "kills": 9, "faults": 7, "gateway_faults": 4}
+SHORT = {"seed": 107, "generations": 10, "kills": 8, "faults": 5, "gateway_faults": 3}
 
 
 async def chaos(plan: Plan, state: Path, say: Callable[[str], None]) -> Report:
