@@ -1,7 +1,6 @@
 """Objects and presigned URLs. Manifests are in `manifests.py`, buckets and their rules in `bucket.py`."""
 
 import hashlib
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,18 +9,16 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
-from boto3.s3.transfer import TransferConfig, create_transfer_manager
 from botocore.exceptions import ClientError
-from s3transfer.exceptions import S3DownloadFailedError
-from s3transfer.futures import TransferFuture
 
 from shared.artifacts.client import MISSING, code_of, connect, translated
 from shared.artifacts.looks import Looks
 from shared.artifacts.manifests import Manifests
 from shared.artifacts.settings import S3Settings
+from shared.artifacts.transfer import Transfers
 from shared.contracts.artifact import Artifact, Manifest
 from shared.contracts.vocabulary import Stage
-from shared.errors import TransientError, UpstreamError, UserError
+from shared.errors import TransientError, UserError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -69,12 +66,7 @@ class ArtifactStore:
         self._probe: S3Client = connect(settings, attempts=1, seconds=READY_SECONDS)
         public = settings.public_endpoint_url
         self._signer: S3Client = connect(settings, endpoint_url=public) if public else self._client
-        self._transfer = TransferConfig(
-            multipart_threshold=settings.part_bytes,
-            multipart_chunksize=settings.part_bytes,
-            max_concurrency=settings.concurrency,
-        )
-        self._transfers: set[TransferFuture] = set()
+        self._transfers = Transfers(self._client, settings)
         self._manifests = Manifests(self._client, settings.bucket)
         self.looks = Looks(self._client, settings.bucket)
 
@@ -93,36 +85,18 @@ class ArtifactStore:
     def upload(
         self, path: Path, key: str | Callable[[str], str], *, media_type: str, **facts: Unpack[Facts]
     ) -> Artifact:
-        """Put a file, in parallel parts when it is large. The sha256 is that of the file on our disk.
+        """Put a file, in parallel parts when it is large.
 
-        `key` may be a function of that sha256, for what is kept under its hash.
+        The sha256 is that of the file on our disk; FatalError internal when that changed meanwhile (see
+        `Transfers.upload`). `key` may be a function of that sha256, for what is kept under its hash.
         concurrent.futures.CancelledError after `cancel_transfers`.
         """
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            artifact = Artifact(
-                key=key if isinstance(key, str) else key(digest),
-                sha256=digest,
-                bytes=os.fstat(file.fileno()).st_size,
-                media_type=media_type,
-                **facts,
-            )
-            file.seek(0)
-            with translated("upload an artifact"), create_transfer_manager(self._client, self._transfer) as manager:
-                self._finish(manager.upload(file, self.settings.bucket, artifact.key, {"ContentType": media_type}))
-        return artifact
-
-    def _finish(self, transfer: TransferFuture) -> None:
-        self._transfers.add(transfer)
-        try:
-            transfer.result()
-        finally:
-            self._transfers.discard(transfer)
+        sent = self._transfers.upload(path, key, media_type)
+        return Artifact(key=sent.key, sha256=sent.sha256, bytes=sent.bytes, media_type=media_type, **facts)
 
     def cancel_transfers(self) -> None:
         """End every upload and download that is under way, from any thread. An upload takes its parts back first."""
-        for transfer in tuple(self._transfers):
-            transfer.cancel()
+        self._transfers.cancel()
 
     def upload_bytes(self, body: bytes, key: str, *, media_type: str, **facts: Unpack[Facts]) -> Artifact:
         """Put a small object that is in memory already."""
@@ -143,31 +117,14 @@ class ArtifactStore:
         UpstreamError artifact_missing; artifact_corrupt when size or sha256 are not those of the artifact.
         concurrent.futures.CancelledError after `cancel_transfers`.
         """
-        found = self.head(artifact.key)
-        if found is None:
-            raise UpstreamError("artifact_missing", "an artifact is gone from storage", key=artifact.key)
-        if found.bytes != artifact.bytes:  # before a byte of it fills our disk
-            raise _corrupt(artifact, f"has {found.bytes} bytes instead of {artifact.bytes}")
         path.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             part = Path(file.name)
             try:
-                self._fetch(artifact, file)
-                file.flush()
-                file.seek(0)
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-                if digest != artifact.sha256:
-                    raise _corrupt(artifact, f"has sha256 {digest} instead of {artifact.sha256}")
+                self._transfers.download(artifact, file)
                 part.replace(path)
             finally:
                 part.unlink(missing_ok=True)
-
-    def _fetch(self, artifact: Artifact, file: Any) -> None:
-        with translated("download an artifact"), create_transfer_manager(self._client, self._transfer) as manager:
-            try:
-                self._finish(manager.download(self.settings.bucket, artifact.key, file))
-            except S3DownloadFailedError as error:  # all parts ask for one version: If-Match
-                raise _corrupt(artifact, "was overwritten while it was read") from error
 
     def receive(self, key: str, path: Path, *, limit: int) -> bool:
         """Get an object that a user uploaded, whose hash nobody knows yet. False when there is none.
@@ -180,7 +137,7 @@ class ArtifactStore:
         if found.bytes > limit:
             raise UserError("input_too_large", f"the upload has {found.bytes} bytes; at most {limit} are taken")
         with path.open("wb") as file, translated("read an upload"):
-            self._client.download_fileobj(self.settings.bucket, key, file, Config=self._transfer)
+            self._client.download_fileobj(self.settings.bucket, key, file, Config=self._transfers.how)
         return True
 
     def head(self, key: str) -> ObjectFacts | None:
@@ -271,7 +228,3 @@ class ArtifactStore:
                         "`python -m shared.artifacts setup` makes it",
                     ) from error
                 raise
-
-
-def _corrupt(artifact: Artifact, how: str) -> UpstreamError:
-    return UpstreamError("artifact_corrupt", f"an artifact {how}", key=artifact.key)

@@ -78,4 +78,4 @@ def store(settings: S3Settings) -> Iterator[ArtifactStore]:
 def lacks(request: pytest.FixtureRequest) -> set[str]:
     """What the server of this test cannot do."""
     rclone = request.node.callspec.params["server"] == "rclone"
-    return {"conditional writes", "lifecycle rules", "cors rules"} if rclone else set()
+    return {"conditional writes", "conditional reads", "lifecycle rules", "cors rules"} if rclone else set()
