@@ -31,8 +31,11 @@ async def start(cloud: Cloud) -> None:
     await cloud.supervisor.start(Service(NAME, (PYTHON, "-m", "bench.one_worker"), own | cloud.layout.s3()))
 
 
-async def make(cloud: Cloud, prompt: str, seed: int) -> tuple[float, float]:
-    """(seconds from asking to the video, seconds of them that its engine slept); RuntimeError unless it succeeds."""
+async def make(cloud: Cloud, prompt: str, seed: int, *, tries: int = 1) -> tuple[float, float]:
+    """(seconds from asking to the video, seconds of them that its engine slept over graphs that it ended).
+
+    A job that fails is asked for again, from its beginning; RuntimeError when no try succeeds.
+    """
     log = cloud.supervisor.log_of(NAME)
     before = len(list(videos.slept(log))) if log.exists() else 0
     url = f"{cloud.facts.runpod_base_url}/{ENDPOINT}"
@@ -42,12 +45,12 @@ async def make(cloud: Cloud, prompt: str, seed: int) -> tuple[float, float]:
         httpx.AsyncClient(headers=headers, timeout=30, trust_env=False) as api,
     ):
         began = time.monotonic()
-        work = {"input": {"prompt": prompt, "seed": seed, "duration": 1}}
-        job = (await api.post(f"{url}/run", json=work)).raise_for_status().json()
-        while job["status"] not in ENDED:
-            await asyncio.sleep(LOOK_SECONDS)
-            job = (await api.get(f"{url}/status/{job['id']}")).raise_for_status().json()
-        whole = time.monotonic() - began
-    if job["status"] != "COMPLETED":
-        raise RuntimeError(f"the one worker's job ended {job['status']}: {job.get('error')}")
-    return whole, sum(seconds for _, seconds in list(videos.slept(log))[before:])
+        for _ in range(tries):
+            work = {"input": {"prompt": prompt, "seed": seed, "duration": 1}}
+            job = (await api.post(f"{url}/run", json=work)).raise_for_status().json()
+            while job["status"] not in ENDED:
+                await asyncio.sleep(LOOK_SECONDS)
+                job = (await api.get(f"{url}/status/{job['id']}")).raise_for_status().json()
+            if job["status"] == "COMPLETED":
+                return time.monotonic() - began, sum(seconds for _, seconds in list(videos.slept(log))[before:])
+    raise RuntimeError(f"the one worker's job ended {job['status']}: {job.get('error')}")

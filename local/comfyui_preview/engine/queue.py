@@ -122,6 +122,7 @@ class PromptQueue:
         while (taken := self._next()) is not None:
             prompt, execution = taken
             began = time.monotonic()
+            log.info("preview: a prompt begins", prompt_id=prompt.prompt_id)
             self._tell_status()
             outcome = execution.run()
             self._place.stop.wait(self._place.settings.history_lag)  # the gap that a real server has, too
