@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import chain, cold_import, exchange, reuse
+from bench import chain, cold_import, exchange, reuse, waste
 from bench.rows import Row
 from scripts.places import markdown, placed
 
@@ -21,6 +21,7 @@ BENCHES: dict[str, Callable[[], list[Row]]] = {
     "exchange": lambda: asyncio.run(exchange.measure()),
     "chain": lambda: asyncio.run(chain.measure()),
     "reuse": lambda: asyncio.run(reuse.measure()),
+    "waste": waste.measure,
 }
 """In the order of the table."""
 HEAD = ("what", "must reach", "found", "")

@@ -60,6 +60,10 @@ class Supervisor:
         process = self._processes.get(name)
         return process.pid if process is not None and process.returncode is None else None
 
+    def names(self) -> tuple[str, ...]:
+        """Of the services that are kept."""
+        return tuple(self._keepers)
+
     def log_of(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 

@@ -48,28 +48,53 @@ class Advice(Frozen):
 
 
 def advise(
-    scenario: Scenario, per_hour: float, *, wait_p95: float | None = None, end_to_end_p95: float | None = None
+    scenario: Scenario,
+    per_hour: float,
+    *,
+    wait_p95: float | None = None,
+    end_to_end_p95: float | None = None,
+    kinds: tuple[Kind, ...] | None = None,
 ) -> Advice:
-    """Workers of each stage for one of two targets, in seconds.
+    """Workers of each stage for one of two targets, in seconds. `kinds`: instead of those of the scenario's mix.
 
     ValueError: not exactly one target, or one that the work alone, without any waiting, takes longer than.
     """
     if (wait_p95 is None) == (end_to_end_p95 is None):
         raise ValueError("name one target: the p95 of each stage's wait, or of the whole way")
-    kinds = scenario.mix.kinds(scenario.gpus)
+    kinds = kinds or scenario.mix.kinds(scenario.gpus)
     ways = _Ways(scenario, kinds)
     allowance = wait_p95 if wait_p95 is not None else ways.allowance(end_to_end_p95 or 0.0)
+    loads = _loads(scenario, kinds, per_hour)
+    workers = {stage: queueing.workers_for(load, allowance, SHARE) for stage, load in loads.items()}
+    return _advice(scenario, ways, loads, workers, allowance)
+
+
+def foretell(
+    scenario: Scenario, per_hour: float, workers: dict[Stage, int], kinds: tuple[Kind, ...] | None = None
+) -> Advice:
+    """What the same formulas say of workers that are given. A stage with too few waits for ever (infinity).
+
+    KeyError: a stage that is needed has no workers.
+    """
+    kinds = kinds or scenario.mix.kinds(scenario.gpus)
+    return _advice(scenario, _Ways(scenario, kinds), _loads(scenario, kinds, per_hour), workers, math.inf)
+
+
+def _loads(scenario: Scenario, kinds: tuple[Kind, ...], per_hour: float) -> dict[Stage, Load]:
+    asked = [stage for stage in Stage if any(stage in kind.seconds for kind in kinds)]
+    return {stage: load_of(scenario, kinds, stage, per_hour) for stage in asked}
+
+
+def _advice(
+    scenario: Scenario, ways: "_Ways", loads: dict[Stage, Load], workers: dict[Stage, int], allowance: float
+) -> Advice:
     stages, waits = [], {}
-    for stage in Stage:
-        if not any(stage in kind.seconds for kind in kinds):
-            continue
-        load = load_of(scenario, kinds, stage, per_hour)
-        workers = queueing.workers_for(load, allowance, SHARE)
-        waits[stage] = queueing.wait(load, workers)
+    for stage, load in loads.items():
+        waits[stage] = queueing.wait(load, workers[stage])
         stages.append(
             StageAdvice(
                 stage=stage,
-                workers=workers,
+                workers=workers[stage],
                 busy=load.busy,
                 wait_chance=waits[stage].chance,
                 wait_p95=waits[stage].quantile(SHARE),
@@ -101,7 +126,8 @@ def load_of(scenario: Scenario, kinds: tuple[Kind, ...], stage: Stage, per_hour:
     died_second = hangs * deadline**2 + (1 - hangs) * second / 3
     ran = (1 - faults.rate) * mean + faults.rate * died
     ran_second = (1 - faults.rate) * second + faults.rate * died_second
-    turn = scenario.service.turnaround
+    # it asks at a whole number of seconds, so half of one after the end on the average
+    turn = scenario.service.polling / 2 + scenario.service.dispatch
     held, held_second = ran + turn, ran_second + 2 * turn * ran + turn**2
     runs = per_hour / 3600 * visits / (1 - faults.rate)
     return Load(rate=runs, mean=held, service_scv=max(0.0, held_second / held**2 - 1))

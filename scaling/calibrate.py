@@ -1,6 +1,5 @@
 """Records of a load -> the service times that it had. Pure."""
 
-import heapq
 import math
 import statistics
 from collections import defaultdict
@@ -16,7 +15,7 @@ FEWEST = 30
 
 
 def calibrate(measured: Measured) -> ServiceTimes:
-    """Fits factor, fixed seconds and noise of each stage, and the seconds in between, on the clock of the plan.
+    """Fits factor, fixed seconds and noise of each stage, and the seconds in between, as they are at speed 1.
 
     Only runs that succeeded count: of the others the end says nothing about the work. A stage with fewer than
     `FEWEST` of them keeps the default. The factor and the fixed seconds are weighted least squares (the noise grows
@@ -32,12 +31,12 @@ def calibrate(measured: Measured) -> ServiceTimes:
         raise ValueError(f"no stage has {FEWEST} runs that succeeded; measure for longer")
     plain = ServiceTimes()
     hops = list(_hops(measured))
-    hop = max(0.0, statistics.fmean(hops)) * measured.speed if hops else plain.hop
-    return ServiceTimes(stages=plain.stages | fitted, hop=hop, **_taking(measured))
+    hop = max(0.0, statistics.fmean(hops)) if hops else plain.hop
+    return ServiceTimes(stages=plain.stages | fitted, hop=hop, dispatch=_dispatch(measured))
 
 
 def _fit(runs: Sequence[StageRun], speed: float) -> StageTimes:
-    pairs = [(run.estimated, run.ran * speed) for run in runs]
+    pairs = [(run.estimated / speed, run.ran) for run in runs]
     factor, fixed = _line(pairs)
     # of a lognormal, variance = mean squared x (exp(sigma squared) - 1); by the sums, as logarithms of what is left of
     # a short run beside its fixed seconds would be wild
@@ -57,23 +56,19 @@ def _line(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return (factor, fixed) if fixed > 0 and factor > 0 else through_zero
 
 
-def _taking(measured: Measured) -> dict[str, float]:
-    """Mean seconds until a run is taken: by a worker that was free (`dispatch`), by one that just was (`turnaround`).
+def _dispatch(measured: Measured) -> float:
+    """Mean seconds that a run waits for a worker that asks already, as it has been free for longer than `polling`.
 
-    First come, first served, on the worker that is free first. Of a kind that hardly occurs, the shortest wait.
+    The default where that hardly occurs. `polling` itself is no matter of measuring: it stands in the SDK.
     """
-    taken: dict[str, list[float]] = {"dispatch": [], "turnaround": []}
-    for stage, workers in measured.workers.items():
-        free = [-math.inf] * workers
-        for run in sorted((run for run in measured.runs if run.stage is stage), key=lambda run: run.start):
-            since = heapq.heappop(free)
-            taken["turnaround" if since > run.arrival else "dispatch"].append(run.start - max(since, run.arrival))
-            heapq.heappush(free, run.end)
-    least = min(run.queued for run in measured.runs)
-    return {
-        kind: max(0.0, statistics.fmean(each) if len(each) >= FEWEST else least) * measured.speed
-        for kind, each in taken.items()
-    }
+    plain = ServiceTimes()
+    of: dict[str, list[StageRun]] = defaultdict(list)
+    for run in sorted(measured.runs, key=lambda run: run.start):
+        if run.worker:
+            of[run.worker].append(run)
+    pairs = [pair for mine in of.values() for pair in pairwise(mine)]
+    rested = [after.queued for before, after in pairs if after.arrival > before.end + plain.polling]
+    return statistics.fmean(rested) if len(rested) >= FEWEST else plain.dispatch
 
 
 def _hops(measured: Measured) -> Iterator[float]:

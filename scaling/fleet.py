@@ -27,6 +27,8 @@ class Job:
     arrival: float
     start: float = math.nan
     end: float = math.nan
+    worker: int = 0
+    """The one that served it, numbered from 1 as they were started."""
 
 
 @dataclass
@@ -118,24 +120,24 @@ class Fleet:
             self._starting -= 1
         alive = True
         while alive:
-            delay = self._service.dispatch
             while self._queue and alive:
                 job = self._queue.popleft()
-                yield from self._serve(job, delay)
-                delay = self._service.turnaround
+                yield from self._serve(job, me)
                 if job.code in LOSES_WORKER:
                     alive = False
-                elif job.code in LOSES_COMFYUI:
+                    continue
+                if job.code in LOSES_COMFYUI:
                     yield self._env.timeout(self._endpoint.restart)
+                yield self._env.timeout(self._service.asks_after(self._env.now - job.start))
             alive = alive and (yield from self._rest())
         self.ledger.billed += self._env.now - self._born.pop(me, self._env.now)
         if len(self._born) < self._endpoint.workers_min:
             self._start()
         self._scale()
 
-    def _serve(self, job: Job, delay: float) -> Process:
-        yield self._env.timeout(delay)
-        job.start = self._env.now
+    def _serve(self, job: Job, worker: int) -> Process:
+        yield self._env.timeout(self._service.dispatch)
+        job.start, job.worker = self._env.now, worker
         yield self._env.timeout(job.seconds)
         job.end = self._env.now
         self.ledger.queued.append(job.start - job.arrival)

@@ -17,6 +17,8 @@ class StageRun(Frozen):
     stage: Stage
     attempt: int = Field(default=1, ge=1)
     """Of this stage, from 1."""
+    worker: str = ""
+    """That served it; empty where nobody knows."""
     arrival: float
     """When it entered the stage's queue (RunPod took the submit)."""
     start: float

@@ -62,11 +62,18 @@ def figures(title: str, it: Figures) -> None:
 
 
 def comparison(it: Comparison) -> None:
-    pairs = {"end to end": (it.measured, it.simulated)}
-    pairs |= {f"wait for {stage}": pair for stage, pair in it.queues.items()}
+    rows = {"end to end": it.whole} | {f"wait for {stage}": each for stage, each in it.queues.items()}
     _table(
-        f"end to end, p95 off by {it.error:+.1%}",
-        ("p50 / p95", "measured, s", "simulated, s"),
-        [(name, *(f"{each.p50:.1f} / {each.p95:.1f}" for each in pair)) for name, pair in pairs.items()],
+        f"end to end, p95 off by {it.whole.error:+.1%}",
+        ("p50 / p95", "measured, s", "simulated, s", "p95 off by", "19 of 20 simulations"),
+        [
+            (
+                name,
+                *(f"{s.p50:.1f} / {s.p95:.1f}" for s in (each.measured, each.mean)),
+                f"{each.error:+.1%}",
+                "{:+.0%} to {:+.0%}".format(*each.range),
+            )
+            for name, each in rows.items()
+        ],
     )
     Console().print_json(it.service.model_dump_json())

@@ -173,6 +173,7 @@ class _Load:
                 generation=demand.name,
                 stage=stage,
                 attempt=run,
+                worker=f"{stage}-{job.worker}",
                 arrival=job.arrival,
                 start=job.start,
                 end=job.end,

@@ -48,6 +48,11 @@ class LoadCloud:
         )
         self.state = state
 
+    def processes(self) -> dict[str, int]:
+        """Name of each process of the cloud -> pid, of those that run now."""
+        supervisor = self.cloud.supervisor
+        return {name: pid for name in supervisor.names() if (pid := supervisor.pid(name)) is not None}
+
     async def live(self) -> tuple[int, int, int]:
         """Generations that are not final, jobs that are not, webhooks that are neither delivered nor given up."""
         facts = self.cloud.facts

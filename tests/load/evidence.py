@@ -28,6 +28,7 @@ class Run:
     queued_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
+    worker: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ SELECT g.*, (SELECT count(*) FROM events e WHERE e.generation_id = g.id AND e.ty
 FROM generations g ORDER BY g.number
 """
 RUNS = "SELECT * FROM stage_runs ORDER BY number"
-JOBS = "SELECT id, state, queued_at, started_at, finished_at FROM runpod_gateway.jobs"
+JOBS = "SELECT id, state, worker, queued_at, started_at, finished_at FROM runpod_gateway.jobs"
 
 
 async def rows(url: str, query: str) -> list[dict[str, Any]]:
@@ -102,6 +103,7 @@ def runs_of(stage_runs: list[dict[str, Any]], jobs: list[dict[str, Any]]) -> lis
                 queued_at=job.get("created_at") or job.get("queued_at"),
                 started_at=job.get("started_at"),
                 finished_at=job.get("finished_at"),
+                worker=job.get("worker") or "",
             )
         )
     return found

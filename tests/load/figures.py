@@ -73,6 +73,8 @@ class Figures(BaseModel):
     worker_seconds_per_video: float
     gpu_seconds_per_video: float
     """On the engine, with the scale taken out: what an H100 is estimated to take."""
+    gpu_seconds_of: dict[Stage, float]
+    """The same, of each stage."""
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -114,6 +116,7 @@ def figures(found: Evidence, changes: Sequence[Change], *, began: datetime, scal
             worker_seconds=round(worker_seconds(changes, stage, end), 3),
         )
     succeeded = states.count("succeeded")
+    gpu = {stage: round(one.engine_seconds / scale / max(1, succeeded), 2) for stage, one in stages.items()}
     wholes = [told for told in found.told if "fetched_at" in told]
     owners = {wish.number: wish.owner for wish in found.wishes}
     return Figures(
@@ -126,7 +129,7 @@ def figures(found: Evidence, changes: Sequence[Change], *, began: datetime, scal
         per_minute=round(60 * succeeded / end, 2) if end else 0.0,
         late=spread([told["late"] for told in found.told]),
         accepted=spread([told["taken_at"] - told["asked_at"] for told in found.told if "taken_at" in told]),
-        end_to_end=spread([_waited(told) for told in wholes]),
+        end_to_end=spread(waits(found)),
         end_to_end_of={
             owner: spread([_waited(told) for told in wholes if owners[told["number"]] == owner])
             for owner in sorted({wish.owner for wish in found.wishes})
@@ -134,8 +137,14 @@ def figures(found: Evidence, changes: Sequence[Change], *, began: datetime, scal
         stages=stages,
         bottleneck=max(stages, key=lambda stage: stages[stage].utilisation) if done else None,
         worker_seconds_per_video=round(sum(one.busy_seconds for one in stages.values()) / max(1, succeeded), 2),
-        gpu_seconds_per_video=round(sum(one.engine_seconds for one in stages.values()) / scale / max(1, succeeded), 2),
+        gpu_seconds_per_video=round(sum(gpu.values()), 2),
+        gpu_seconds_of=gpu,
     )
+
+
+def waits(found: Evidence) -> tuple[float, ...]:
+    """From asking to the video in the user's hands, of each that was made."""
+    return tuple(_waited(told) for told in found.told if "fetched_at" in told)
 
 
 def measured(found: Evidence, changes: Sequence[Change], *, began: datetime, scale: float) -> Measured:
@@ -150,6 +159,7 @@ def measured(found: Evidence, changes: Sequence[Change], *, began: datetime, sca
             generation=run.generation,
             stage=Stage(run.stage),
             attempt=run.attempt,
+            worker=run.worker,
             arrival=_since(began, run.queued_at),
             start=_since(began, run.started_at),
             end=_since(began, run.finished_at),

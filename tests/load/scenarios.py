@@ -28,6 +28,17 @@ class Wish:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What one wish differs in from the plainest."""
+
+    body: dict[str, Any] = field(default_factory=dict)
+    cancel: bool = False
+
+
+Taste = Callable[[random.Random], Asked]
+
+
+@dataclass(frozen=True)
 class Scenario:
     """What a load looks like, in shares of its whole length."""
 
@@ -36,8 +47,8 @@ class Scenario:
     """Share of the time that has passed -> how much of the asked rate comes then."""
     peak: float = 1.0
     """No value of `rate` is larger."""
-    mixed: bool = False
-    """All tiers and toggles, and some who change their minds; else 720p of 10 s through all three stages."""
+    taste: "Taste" = lambda _: Asked()
+    """What a wish differs in from 720p of 10 s through all three stages."""
     hot: float = 0.0
     """Share of the wishes that come from one user."""
     receiver_down: tuple[float, float] | None = None
@@ -52,11 +63,47 @@ def _burst(share: float) -> float:
     return 3.0 if 0.2 <= share < 0.35 else 0.3
 
 
+def _mixed(dice: random.Random) -> Asked:
+    """All tiers and toggles, and some who change their minds."""
+    cancel = dice.random() < 0.08
+    body = {
+        # who changes their mind has paid for it: there is something to give back
+        "resolution": "720p" if cancel else "draft",
+        "duration": 10 if cancel else dice.choices(TIERS, weights=(6, 2, 1))[0],
+        "quality": "pro" if dice.random() < 0.2 else "fast",
+        "spatial_upscale": dice.random() < 0.75,
+        "temporal_upscale": dice.random() < 0.5,
+        "detailer": dice.random() < 0.15,
+        "early_look": dice.random() < 0.2 and not cancel,
+    }
+    return Asked(body, cancel)
+
+
+def _typical(dice: random.Random) -> Asked:
+    """The shares of `scaling.mix.Mix` as near as drafts come to them; all in two passes, and nobody cancels.
+
+    One pass of 20 s at full size takes one worker for half an hour: too rare for a record of an hour.
+    """
+    return Asked(
+        {
+            "duration": dice.choices(TIERS, weights=(65, 25, 10))[0],
+            "quality": "pro" if dice.random() < 0.25 else "fast",
+            "temporal_upscale": dice.random() < 0.3,
+            "detailer": dice.random() < 0.1,
+        }
+    )
+
+
+def _two_stages(_: random.Random) -> Asked:
+    return Asked({"duration": TIERS[1], "temporal_upscale": False})
+
+
 SCENARIOS = {
     "steady": Scenario("the same rate throughout", lambda _: 1.0),
     "burst": Scenario("a quiet load with ten times as much for a while", _burst, peak=3.0),
     "ramp": Scenario("from nothing to twice the rate", lambda share: 2 * share, peak=2.0),
-    "mixed": Scenario("all tiers and toggles, with cancels", lambda _: 1.0, mixed=True),
+    "mixed": Scenario("all tiers and toggles, with cancels", lambda _: 1.0, taste=_mixed),
+    "typical": Scenario("what is assumed of production, for the simulation", lambda _: 1.0, taste=_typical),
     "hot": Scenario(
         "two of three wishes from one user, who may have 8 in flight",
         lambda _: 1.0,
@@ -67,18 +114,24 @@ SCENARIOS = {
     "scaling": Scenario(
         "spatial upscaling grows and shrinks",
         lambda _: 1.0,
-        mixed=True,
+        taste=_mixed,
         scale=((0.25, "spatial_upscale", 2), (0.5, "spatial_upscale", 4), (0.8, "spatial_upscale", 1)),
+    ),
+    "staircase": Scenario(
+        "spatial upscaling, always full, doubles from 1 worker to 16: 1080p of 10 s through two stages",
+        lambda share: 1.0 if share < 0.8 else 0.5,
+        taste=_two_stages,
+        scale=tuple((step / 5, "spatial_upscale", 2**step) for step in range(5)),
     ),
     "short": Scenario(
         "a little of everything, for the tests",
         lambda _: 1.0,
-        mixed=True,
+        taste=_mixed,
         hot=0.3,
         receiver_down=(0.1, 0.5),
         scale=((0.3, "spatial_upscale", 2), (0.8, "spatial_upscale", 1)),
     ),
-    "soak": Scenario("mixed, for long, with the stages scaled in turn", lambda _: 1.0, mixed=True, hot=0.2),
+    "soak": Scenario("mixed, for long, with the stages scaled in turn", lambda _: 1.0, taste=_mixed, hot=0.2),
 }
 
 
@@ -111,20 +164,9 @@ def _wish(dice: random.Random, scenario: Scenario, number: int, at: float) -> Wi
         "early_look": False,
         "seed": dice.getrandbits(40),
     }
-    cancel = False
-    if scenario.mixed:
-        cancel = dice.random() < 0.08
-        body |= {
-            # who changes their mind has paid for it: there is something to give back
-            "resolution": "720p" if cancel else "draft",
-            "duration": 10 if cancel else dice.choices(TIERS, weights=(6, 2, 1))[0],
-            "quality": "pro" if dice.random() < 0.2 else "fast",
-            "spatial_upscale": dice.random() < 0.75,
-            "temporal_upscale": dice.random() < 0.5,
-            "detailer": dice.random() < 0.15,
-            "early_look": dice.random() < 0.2 and not cancel,
-        }
-    return Wish(number, round(at, 3), owner, "events" if dice.random() < 0.3 else "poll", cancel, body)
+    asked = scenario.taste(dice)
+    follow: Follow = "events" if dice.random() < 0.3 else "poll"
+    return Wish(number, round(at, 3), owner, follow, asked.cancel, body | asked.body)
 
 
 def stages_of(body: dict[str, Any]) -> list[str]:

@@ -17,8 +17,8 @@ CHANGES: list[Change] = [(0.0, ONE), (5.0, {**ONE, Stage.TEMPORAL_UPSCALE: 3})]
 
 
 def run(stage: str, queued: float, started: float, ended: float, state: str = "COMPLETED") -> Run:
-    at = [T0 + timedelta(seconds=seconds) for seconds in (queued, started, ended)]
-    return Run("g", stage, 1, "succeeded", None, False, 0.5, "j", state, *at)
+    first, second, last = (T0 + timedelta(seconds=seconds) for seconds in (queued, started, ended))
+    return Run("g", stage, 1, "succeeded", None, False, 0.5, "j", state, first, second, last)
 
 
 def load() -> Evidence:

@@ -21,11 +21,11 @@ TRUE = ServiceTimes(
 
 def synthetic(generations: int, *, speed: float = 20.0, seed: int = 1) -> Measured:
     """Two stages of each generation, as a load test at `speed` would have seen them; every fifth base fails first."""
-    chance, runs = random.Random(seed), []
+    chance, runs, here = random.Random(seed), [], TRUE.sped(speed)
 
     def run(name: str, stage: Stage, arrival: float, attempt: int = 1, *, good: bool = True) -> float:
         estimated = chance.choice([11.0, 40.0, 120.0])
-        seconds = TRUE.stages[stage].seconds(estimated, chance.gauss(0, 1)) * (1 if good else chance.random())
+        seconds = here.stages[stage].seconds(estimated, chance.gauss(0, 1)) * (1 if good else chance.random())
         start = arrival + chance.expovariate(1)
         runs.append(
             StageRun(
@@ -46,7 +46,7 @@ def synthetic(generations: int, *, speed: float = 20.0, seed: int = 1) -> Measur
         if index % 5 == 0:
             time = run(name, Stage.BASE_GEN, time, good=False) + 9
         time = run(name, Stage.BASE_GEN, time, 1 + (index % 5 == 0))
-        run(name, Stage.SPATIAL_UPSCALE, time + TRUE.hop / speed)
+        run(name, Stage.SPATIAL_UPSCALE, time + TRUE.hop)
     chance.shuffle(runs)
     return Measured(speed=speed, runs=tuple(runs))
 
@@ -65,7 +65,7 @@ def test_one_size_alone_is_all_factor() -> None:
     runs = tuple(run for run in synthetic(500).runs if run.estimated == 40 and run.stage is Stage.BASE_GEN)
     fitted = calibrate(Measured(speed=20, runs=runs)).stages[Stage.BASE_GEN]
     assert fitted.fixed == 0
-    assert fitted.mean(40) == pytest.approx(TRUE.stages[Stage.BASE_GEN].mean(40), rel=0.05)
+    assert fitted.mean(40) == pytest.approx(TRUE.sped(20).stages[Stage.BASE_GEN].mean(40), rel=0.05)
 
 
 def test_a_short_run_does_not_make_the_noise_wild() -> None:

@@ -12,7 +12,7 @@ ONE = Endpoint(cold_start=COLD, cold_sigma=0, idle_timeout=IDLE, scaler=QueueDel
 def played(endpoint: Endpoint, *jobs: tuple[float, str | None], seconds: float = WORK) -> tuple[Fleet, list[Job]]:
     """(arrival, code) each; run until nothing more happens."""
     env = simpy.Environment()
-    fleet, submitted = Fleet(env, endpoint, [0.0], ServiceTimes(dispatch=0, turnaround=0)), list[Job]()
+    fleet, submitted = Fleet(env, endpoint, [0.0], ServiceTimes(dispatch=0, polling=0)), list[Job]()
 
     def source() -> simpy.events.ProcessGenerator:
         for arrival, code in jobs:
