@@ -11,7 +11,7 @@ from scaling.advisor import advise
 from scaling.answers import kept, run_whole, slower
 from scaling.arrivals import Poisson
 from scaling.records import Measured
-from scaling.replay import replay
+from scaling.replay import SEEDS, replay
 from scaling.report import figures
 from scaling.scenario import Scenario
 from scaling.service_times import ServiceTimes
@@ -40,6 +40,8 @@ def parser() -> argparse.ArgumentParser:
     simulated.add_argument("--records", type=Path, help="write what ran when to this file, as a load test would")
     compared = commands.add_parser("calibrate", help="a measured load: its service times, and how the simulation errs")
     compared.add_argument("records", type=Path, help="a `scaling.records.Measured` as JSON")
+    compared.add_argument("--service", type=Path, help="foretell it with these service times instead, of another load")
+    compared.add_argument("--simulations", type=int, default=SEEDS, help="default: %(default)s")
     compared.add_argument("--write", type=Path, help="the service times, as JSON")
     return top
 
@@ -64,7 +66,8 @@ def scenario_of(given: argparse.Namespace) -> Scenario:
 
 def run(given: argparse.Namespace) -> None:
     if given.command == "calibrate":
-        it = replay(Measured.model_validate_json(given.records.read_text()))
+        service = ServiceTimes.model_validate_json(given.service.read_text()) if given.service else None
+        it = replay(Measured.model_validate_json(given.records.read_text()), service, range(given.simulations))
         if given.write:
             given.write.write_text(it.service.model_dump_json(indent=2) + "\n")
         show.comparison(it)

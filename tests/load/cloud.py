@@ -39,7 +39,10 @@ class LoadCloud:
                 workers=workers,
                 port=0,
                 service_times=estimated(scale, seed=seed),
-                gateway={"GATEWAY_LEASE_SECONDS": "30"},  # as at RunPod: a busy machine is no lost worker
+                gateway={
+                    "GATEWAY_LEASE_SECONDS": "30",  # as at RunPod: a busy machine is no lost worker
+                    "GATEWAY_KEEP_RUN_SECONDS": "86400",  # RunPod forgets a job after half an hour; a soak is longer
+                },
                 orchestrator={
                     "API_KEYS": f"{OTHERS}:{said[OTHERS]}:debug,{HOT}:{said[HOT]}",
                     **scenario.settings,

@@ -1,4 +1,5 @@
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from shared.contracts.vocabulary import Stage
 from tests.load.evidence import Evidence, Run
 from tests.load.example import T0, whole
 from tests.load.figures import Change, figures, measured, spread, worker_seconds
+from tests.load.page import write
 from tests.load.report import Report
 
 ONE = dict.fromkeys(Stage, 1)
@@ -68,7 +70,7 @@ def test_the_record_for_the_simulation_holds_every_run_and_only_constant_workers
     assert [(asked.arrival, asked.end, asked.succeeded) for asked in record.asked] == [(0.0, 3.0, True)]
 
 
-def test_a_report_is_written_and_shown(tmp_path: Path) -> None:
+def test_a_report_is_written_as_json_plots_and_a_page_of_its_own_and_shown(tmp_path: Path) -> None:
     shown = figures(load(), CHANGES, began=T0, scale=0.05)
     report = Report(
         scenario="steady",
@@ -80,8 +82,18 @@ def test_a_report_is_written_and_shown(tmp_path: Path) -> None:
         changes=tuple(CHANGES),
         broken={"nothing is lost": ["wish 3"], "no job is left": []},
         requests=[],
+        waits=(11.0,),
+        looks=tuple((float(at), {"gateway": 80.0}) for at in range(5)),
     )
-    report.write(tmp_path)
+    written = write(report, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(written)
+    page = (tmp_path / "report.html").read_text()
+    assert (page.count("<svg"), sum(name.endswith(".png") for name in written)) == (7, 7)
+    assert not re.findall(r"(?:src|href)=\"(?!#)", page), "the page needs something else"
+    assert set(re.findall(r"https?://[^\"\s<]+", page)) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
     assert json.loads((tmp_path / "report.json").read_text())["utilisation"]["base_gen"] == 0.2
     assert Measured.model_validate_json((tmp_path / "measured.json").read_text()) == report.measured
     console = Console(record=True, width=120)

@@ -46,7 +46,9 @@ def test_what_simulate_writes_calibrate_reads(tmp_path: Path, capsys: pytest.Cap
     assert main(["simulate", "--scenario", str(scenario), "--one-worker", "--records", str(seen)]) == 0
     assert "one worker" in capsys.readouterr().out
     assert Measured.model_validate_json(seen.read_text()).workers == dict.fromkeys(Stage, 9)
-    assert main(["calibrate", str(seen), "--write", str(service)]) == 0
+    assert main(["calibrate", str(seen), "--write", str(service), "--simulations", "2"]) == 0
     fitted = ServiceTimes.model_validate_json(service.read_text())
     assert fitted.hop == pytest.approx(0.5)
     assert main(["advise", "--service", str(service)]) == 0
+    assert main(["calibrate", str(seen), "--service", str(service), "--simulations", "2"]) == 0
+    assert "p95 off by" in capsys.readouterr().out
