@@ -38,6 +38,7 @@ class Facts:
 
     api_urls: tuple[str, ...]
     api_key: str
+    admin_key: str
     runpod_base_url: str
     runpod_key: str
     endpoints: dict[str, str]
@@ -150,6 +151,7 @@ class Cloud:
         self.facts = Facts(
             api_urls=layout.api_urls,
             api_key=layout.keys.api,
+            admin_key=layout.keys.admin,
             runpod_base_url=layout.runpod_base_url,
             runpod_key=layout.keys.runpod,
             endpoints={stage: layout.endpoint(stage) for stage in Stage},

@@ -60,6 +60,7 @@ class Keys:
     """Made once per state folder. For loopback only."""
 
     api: str
+    admin: str
     runpod: str
     s3_id: str
     s3_secret: str
@@ -68,18 +69,19 @@ class Keys:
     @classmethod
     def of(cls, state: Path) -> "Keys":
         path = state / "keys.json"
-        if path.exists():
-            return cls(**json.loads(path.read_text()))
-        keys = cls(
-            api=secrets.token_urlsafe(24),
-            runpod=secrets.token_urlsafe(24),
-            s3_id=secrets.token_hex(8),
-            s3_secret=secrets.token_urlsafe(24),
-            webhook=f"whsec_{b64encode(secrets.token_bytes(32)).decode()}",
-        )
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(keys.__dict__))
-        return keys
+        drawn = {
+            "api": secrets.token_urlsafe(24),
+            "admin": secrets.token_urlsafe(24),
+            "runpod": secrets.token_urlsafe(24),
+            "s3_id": secrets.token_hex(8),
+            "s3_secret": secrets.token_urlsafe(24),
+            "webhook": f"whsec_{b64encode(secrets.token_bytes(32)).decode()}",
+        }
+        kept = json.loads(path.read_text()) if path.exists() else {}
+        if kept.keys() != drawn.keys():  # a folder of an older release lacks the newer ones
+            path.touch(mode=0o600)
+            path.write_text(json.dumps(drawn | kept))
+        return cls(**(drawn | kept))
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ class Layout:
         }
 
     def orchestrator_env(self, database_url: str, port: int) -> dict[str, str]:
-        digest = hashlib.sha256(self.keys.api.encode()).hexdigest()
+        user, operator = (hashlib.sha256(key.encode()).hexdigest() for key in (self.keys.api, self.keys.admin))
         return {
             **self._common(),
             **self.s3("orchestrator"),
@@ -157,7 +159,7 @@ class Layout:
             "RUNPOD_API_KEY": self.keys.runpod,
             "RUNPOD_ENDPOINT_BASE_URL": self.runpod_base_url,
             **{f"RUNPOD_{stage.upper()}_ENDPOINT_ID": self.endpoint(stage) for stage in Stage},
-            "API_KEYS": f"local:{digest}:debug",
+            "API_KEYS": f"local:{user}:debug operator:{operator}:admin",
             "WEBHOOK_SECRETS": self.keys.webhook,
             "ALLOW_DRAFT": "true",
             "RATE_PER_SECOND": "1000",  # one machine's only user may do as they like

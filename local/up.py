@@ -52,6 +52,8 @@ def show(cloud: Cloud, console: Console) -> None:
     table.add_row("API docs", f"{cloud.facts.api_url}/docs")
     table.add_row("studio", f"{cloud.facts.api_url}/studio")
     table.add_row("API key", cloud.facts.api_key)
+    table.add_row("admin page", f"{cloud.facts.api_url}/admin")
+    table.add_row("admin key", cloud.facts.admin_key)
     table.add_row("RunPod endpoints", f"{cloud.facts.runpod_base_url}/{{{', '.join(cloud.facts.endpoints.values())}}}")
     table.add_row("RunPod key", cloud.facts.runpod_key)
     table.add_row("S3", f"{cloud.facts.s3['S3_ENDPOINT_URL']}  bucket {cloud.facts.s3['S3_BUCKET']}")

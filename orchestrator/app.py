@@ -10,6 +10,8 @@ from fastapi import FastAPI
 from orchestrator import supervise
 from orchestrator.advance import Advance
 from orchestrator.api import (
+    admin,
+    admin_page,
     callbacks,
     create,
     deliveries,
@@ -39,6 +41,7 @@ from orchestrator.settings import Settings
 from orchestrator.store import Database
 from orchestrator.store.notices import Notices
 from orchestrator.tasks import Tasks
+from orchestrator.workforce import Workforce
 from shared.artifacts import ArtifactStore
 from shared.contracts.request import Batch
 
@@ -74,6 +77,8 @@ def create_app(settings: Settings) -> FastAPI:
         callbacks,
         health,
         studio,
+        admin,
+        admin_page,
     )
     app = FastAPI(
         title="LTX-2 video generation",
@@ -149,7 +154,8 @@ async def _running(settings: Settings, metrics: Metrics) -> AsyncIterator[Servic
         ]
         stack.push_async_callback(_stop, loops)
         inputs = Inputs(database=database, library=library, outside=outside)
-        yield Services(settings, database, queue, advance, library, runpod, inputs, poller, notices, metrics)
+        workforce = Workforce(runpod, settings)
+        yield Services(settings, database, queue, advance, library, runpod, inputs, poller, notices, metrics, workforce)
 
 
 async def _stop(loops: list[asyncio.Task[None]]) -> None:

@@ -3,8 +3,10 @@
 `deploy/monitoring` asks for these names; a test holds the two together.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import product
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -13,7 +15,8 @@ from orchestrator.runpod_client import OPERATIONS, OUTCOMES
 from orchestrator.store.rows import Generation, StageRun
 from orchestrator.transitions import Announce, Effect, GenerationState, RunState
 from shared.contracts.artifact import Manifest
-from shared.contracts.vocabulary import Stage
+from shared.contracts.request import GenerationRequest
+from shared.contracts.vocabulary import Quality, Resolution, Stage
 from shared.errors import ErrorCode
 
 DELIVERIES = ("delivered", "pending", "dead")
@@ -34,8 +37,8 @@ class Metrics:
         )
         self.run_seconds = Histogram(
             "ltx2_stage_run_seconds",
-            "From the first sign of a worker to the end",
-            ["stage"],
+            "From the first sign of a worker to the end, by how it ended: the GPU seconds that RunPod bills",
+            ["stage", "state"],
             buckets=SECONDS,
             registry=self.registry,
         )
@@ -47,6 +50,9 @@ class Metrics:
         )
         self.errors = Counter(
             "ltx2_errors", "Stage runs that failed, by code", ["stage", "code"], registry=self.registry
+        )
+        self.accepted = Counter(
+            "ltx2_accepted", "Generations accepted", ["quality", "resolution"], registry=self.registry
         )
         self.generations = Counter(
             "ltx2_generations", "Generations that ended, by state", ["state"], registry=self.registry
@@ -73,12 +79,22 @@ class Metrics:
         self.tasks_late = Gauge(
             "ltx2_task_late_seconds", "How long the oldest due task has waited", ["task"], registry=self.registry
         )
+        self.workers = Gauge(
+            "ltx2_workers",
+            "Workers as RunPod counts them; none where it does not say",
+            ["stage", "state"],
+            registry=self.registry,
+        )
         self.runpod = Counter(
             "ltx2_runpod_requests", "Requests to RunPod", ["operation", "outcome"], registry=self.registry
         )
         self.webhooks = Counter(
             "ltx2_webhooks", "Tries of final webhooks, by what came of them", ["state"], registry=self.registry
         )
+        self.followers = Gauge(
+            "ltx2_followers", "Open streams of progress: sockets and server-sent events", registry=self.registry
+        )
+        self.events = Counter("ltx2_events_told", "Events sent to followers", registry=self.registry)
         self.requests = Histogram(
             "ltx2_http_seconds", "HTTP requests", ["method", "route", "status"], registry=self.registry
         )
@@ -86,25 +102,45 @@ class Metrics:
 
     def _begin(self) -> None:
         """Every counter that is alerted on starts at 0: `increase` does not see a series that appears at 1."""
-        for stage in Stage:
-            for state in filter(lambda state: state.final, RunState):
-                self.runs.labels(stage, state)
-            for family in get_args(ErrorCode):
-                for code in get_args(family):
-                    self.errors.labels(stage, code)
+        for stage, state in product(Stage, filter(lambda state: state.final, RunState)):
+            self.runs.labels(stage, state)
+        for stage, family in product(Stage, get_args(ErrorCode)):
+            for code in get_args(family):
+                self.errors.labels(stage, code)
+        for tier in product(Quality, Resolution):
+            self.accepted.labels(*tier)
         for ended in filter(lambda state: state.final, GenerationState):
             self.generations.labels(ended)
         for kind in ("charged", "refunded"):
             self.credits.labels(kind)
-        for operation in OPERATIONS:
-            for outcome in OUTCOMES:
-                self.runpod.labels(operation, outcome)
+        for request in product(OPERATIONS, OUTCOMES):
+            self.runpod.labels(*request)
         for delivery in DELIVERIES:
             self.webhooks.labels(delivery)
 
     def asked(self, operation: str, outcome: str) -> None:
         """One request to RunPod."""
         self.runpod.labels(operation, outcome).inc()
+
+    def taken(self, request: GenerationRequest) -> None:
+        """A new generation was accepted."""
+        self.accepted.labels(request.quality, request.resolution).inc()
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """As long as somebody follows a generation."""
+        self.followers.inc()
+        try:
+            yield
+        finally:
+            self.followers.dec()
+
+    def seen(self, workers: Mapping[Stage, Mapping[str, int]]) -> None:
+        """Stage -> state -> count, of what RunPod said; what it does not say is no number."""
+        self.workers.clear()
+        for stage, counts in workers.items():
+            for state, count in counts.items():
+                self.workers.labels(stage, state).set(count)
 
     def live(
         self,
@@ -136,7 +172,7 @@ class Metrics:
             self.errors.labels(run.stage, code).inc()
         if run.submitted_at and run.started_at:
             self.queue_seconds.labels(run.stage).observe((run.started_at - run.submitted_at).total_seconds())
-            self.run_seconds.labels(run.stage).observe((datetime.now(UTC) - run.started_at).total_seconds())
+            self.run_seconds.labels(run.stage, state).observe((datetime.now(UTC) - run.started_at).total_seconds())
         if reused:
             self.reused.labels(run.stage).inc()
         elif manifest is not None:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import httpx
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from shared.errors import FatalError, TransientError
@@ -122,9 +122,11 @@ class RunPodClient:
 
     async def health(self, endpoint: str) -> dict[str, Any]:
         """Counts: `{"jobs": {...}, "workers": {...}}`."""
-        answer = await self._asked("health", lambda: self._http.get(f"{endpoint}/health"))
-        found: dict[str, Any] = _checked(answer).json()
-        return found
+        answer = _checked(await self._asked("health", lambda: self._http.get(f"{endpoint}/health")))
+        try:
+            return TypeAdapter(dict[str, Any]).validate_json(answer.content)
+        except ValidationError as error:
+            raise TransientError("runpod_unavailable", "RunPod's answer is not that of /health") from error
 
     async def _asked(
         self,

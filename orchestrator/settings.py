@@ -34,9 +34,11 @@ class ApiKey(Frozen):
     """May also send raw stage inputs past plan and price (`/api/stages`), and read /metrics."""
     metrics: bool = False
     """May read /metrics, and nothing else."""
+    admin: bool = False
+    """May read /api/admin, so the state of everybody's generations (but no prompt), and nothing else."""
 
 
-ROLES = ("debug", "metrics")
+ROLES = ("debug", "metrics", "admin")
 
 
 class SettingsError(Exception):
@@ -73,9 +75,10 @@ class Settings(BaseSettings):
     public_url: AnyHttpUrl | None = None
     """Where RunPod reaches us with its webhooks; without it we learn everything by polling."""
     api_keys: Annotated[tuple[ApiKey, ...], NoDecode] = Field(min_length=1)
-    """`name:sha256hex`, `name:sha256hex:debug` (may also send raw stage inputs and read /metrics) or
-    `name:sha256hex:metrics` (may only read /metrics); separated by commas or white space. While a key changes over,
-    its name stands twice: with the new key and the old one, both of which see the same generations."""
+    """`name:sha256hex`, `name:sha256hex:debug` (may also send raw stage inputs and read /metrics),
+    `name:sha256hex:metrics` (may only read /metrics) or `name:sha256hex:admin` (may only read /api/admin, for the page
+    at /admin); separated by commas or white space. While a key changes over, its name stands twice: with the new key
+    and the old one, both of which see the same generations."""
     rate_per_second: float = Field(default=20, gt=0)
     """Requests of one key, in the long run and over all replicas; above it, 429."""
     rate_burst: int = Field(default=100, ge=1)
@@ -133,7 +136,7 @@ class Settings(BaseSettings):
         for entry in value.replace(",", " ").split():
             name, digest, role = [*entry.split(":"), "", ""][:3]
             if role not in {"", *ROLES} or entry.count(":") > 2:
-                raise ValueError(f"the key {name!r} is not name:sha256hex, nor that with :debug or :metrics")
+                raise ValueError(f"the key {name!r} is not name:sha256hex, nor that with :debug, :metrics or :admin")
             keys.append({"name": name, "sha256": digest.lower(), **{each: role == each for each in ROLES}})
         return keys
 
@@ -177,7 +180,7 @@ class Settings(BaseSettings):
         for name, count in Counter(key.name for key in self.api_keys).items():
             if count > MAX_KEYS_OF_A_NAME:
                 raise ValueError(f"API_KEYS: more than {MAX_KEYS_OF_A_NAME} keys have the name {name!r}")
-            if len({(key.debug, key.metrics) for key in self.api_keys if key.name == name}) > 1:
+            if len({(key.debug, key.metrics, key.admin) for key in self.api_keys if key.name == name}) > 1:
                 raise ValueError(f"API_KEYS: the two keys of the name {name!r} have different roles")
 
     @property

@@ -20,6 +20,7 @@ TAGS = {
     "webhooks": "Deliveries of webhooks",
     "debugging": "Debugging of stages",
     "health": "Health",
+    "admin": "For operators",
 }
 
 BOUNDS = {

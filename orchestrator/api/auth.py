@@ -83,6 +83,8 @@ async def caller(key: Known) -> ApiKey:
     """Somebody who may have generations."""
     if key.metrics:
         raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "this key may only read /metrics")
+    if key.admin:
+        raise Problem(HTTPStatus.FORBIDDEN, "forbidden", "this key may only read /api/admin")
     return key
 
 
@@ -107,3 +109,15 @@ async def observer(key: Known) -> ApiKey:
 
 
 Observer = Annotated[ApiKey, Depends(observer)]
+
+
+async def operator(key: Known) -> ApiKey:
+    """Who may see how all of it fares, whosever the generations are: an admin key, and no other."""
+    if not key.admin:
+        raise Problem(
+            HTTPStatus.FORBIDDEN, "forbidden", "this is no admin key; API_KEYS names one as name:sha256hex:admin"
+        )
+    return key
+
+
+Operator = Annotated[ApiKey, Depends(operator)]

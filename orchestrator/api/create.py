@@ -69,6 +69,8 @@ async def create(request: Request, services: Injected, key: Caller) -> JSONRespo
             await _remember(connection, key.name, names, digest, created)
     if known:
         return await _shown(services, known, data, HTTPStatus.OK)
+    for each in wanted:
+        services.metrics.taken(each.request)
     return await _shown(services, created, data, HTTPStatus.CREATED)
 
 

@@ -30,7 +30,7 @@ async def follow(services: Services, generation_id: str, seq: int) -> AsyncGener
     settings = services.settings
     loop = asyncio.get_running_loop()
     end = loop.time() + settings.socket_seconds
-    with services.notices.follow(generation_id) as news:
+    with services.metrics.following(), services.notices.follow(generation_id) as news:
         while True:
             news.clear()
             async with services.database.transaction() as connection:
@@ -40,6 +40,7 @@ async def follow(services: Services, generation_id: str, seq: int) -> AsyncGener
             for event in page:
                 yield event
                 seq = event.seq
+                services.metrics.events.inc()
             if len(page) == PAGE:
                 continue
             if generation is None or generation.state.final:

@@ -15,6 +15,7 @@ from orchestrator.api.auth import Observer
 from orchestrator.api.document import WITH_KEY, answers
 from orchestrator.api.services import Injected
 from orchestrator.store import generations, runs
+from orchestrator.workforce import worker_counts
 from shared.errors import MivoError
 
 router = APIRouter(tags=["health"])
@@ -63,8 +64,9 @@ async def _checked(check: Awaitable[object]) -> str:
 async def metrics(services: Injected, _key: Observer) -> Response:
     """Prometheus text, for keys with the role `metrics` or `debug`.
 
-    What is in flight is read from the database: every replica shows the same.
+    What is in flight is read from the database, and workers from RunPod: every replica shows the same.
     """
+    services.metrics.seen(worker_counts(await services.workforce.look()))
     async with services.database.transaction() as connection:
         live = await generations.count_live(connection)
         live_runs = await runs.count_live(connection)

@@ -16,6 +16,7 @@ from orchestrator.runpod_client import RunPodClient
 from orchestrator.settings import Settings
 from orchestrator.store import Database
 from orchestrator.store.notices import Notices
+from orchestrator.workforce import Workforce
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Services:
     poller: Poller
     notices: Notices
     metrics: Metrics
+    workforce: Workforce
 
 
 def services_of(connection: HTTPConnection) -> Services:

@@ -163,9 +163,11 @@ def test_control_detailer_image_and_both_upscalers_at_once(cloud: RunningCloud, 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not here")
 def test_the_commands_of_the_operations_page(cloud: RunningCloud, tmp_path: Path) -> None:
     cloud.make(**DRAFT, spatial_upscale=False)  # something to be found
-    variables = {"API": cloud.cloud.facts.api_url, "KEY": cloud.cloud.facts.api_key}
+    facts = cloud.cloud.facts
+    variables = {"API": facts.api_url, "KEY": facts.api_key, "ADMIN_KEY": facts.admin_key}
     said = [run_block(block, tmp_path, variables) for block in blocks("sh cloud")]
-    assert ["runpod_id" in said[0], '"stages"' in said[1], '"deliveries"' in said[2]] == [True] * 3
+    marks = ("runpod_id", '"failures"', '"stages"', '"deliveries"')
+    assert [mark in text for mark, text in zip(marks, said, strict=True)] == [True] * 4
 
 
 SOLD = {"720p": (1280, 720), "1080p": (1920, 1080)}

@@ -79,6 +79,8 @@ def use_everything(cloud: RunningCloud, words: dict[str, str], hook: str) -> lis
     for given in ({"prompt": f"{MARK} by hand", "camera": 5}, {"prompt": f"{MARK} by hand", "contract_version": MARK}):
         run = api.post("/api/stages/base_gen", json=given).json()["urls"]["self"]
         said.append(json.dumps(failed(cloud, run)))
+    operator = {"Authorization": f"Bearer {cloud.cloud.facts.admin_key}"}
+    said += [api.get(f"/api/admin/{path}", headers=operator).text for path in ("overview", f"generations/{made['id']}")]
     said += [
         api.get("/readyz").text,
         api.get("/metrics").text,
@@ -125,6 +127,7 @@ def test_secrets_reach_neither_logs_nor_errors_nor_events_nor_metrics(
         **secret_words,
         "the prompt": MARK,
         "the API key": facts.api_key,
+        "the admin key": facts.admin_key,
         "the RunPod key": facts.runpod_key,
         "the webhook secret": facts.webhook_secret,
         "the webhook's signature": dict(headers)["webhook-signature"].partition(",")[2],

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.__main__ import _parser as deploy_parser
+from orchestrator.settings import ROLES
 from tests.contract.deployment.blocks import PAGES, ROOT, Block, blocks, run
 from tests.contract.deployment.environments import SECRETS, settings_of
 from tests.contract.deployment.test_compose import FILE, SERVICES
@@ -52,8 +53,8 @@ def test_the_secrets_of_one_machine_are_made_as_its_page_says(tmp_path: Path, mo
         line.split("=", 1) for line in (folder / "orchestrator.env").read_text().splitlines() if "=" in line
     )
     settings = settings_of(monkeypatch, folder / "secrets", variables, set())
-    roles = [(key.name, key.debug, key.metrics) for key in settings.api_keys]
-    assert roles == [("mivo", False, False), ("engineer", True, False), ("prometheus", False, True)]
+    roles = {key.name: {role for role in ROLES if getattr(key, role)} for key in settings.api_keys}
+    assert roles == {"mivo": set(), "engineer": {"debug"}, "operator": {"admin"}, "prometheus": {"metrics"}}
     assert len(settings.webhook_secrets) == 1
     assert settings.database_url.get_secret_value() == text["database_url"]
     assert {secret.lower() for secret in SECRETS} <= FILE["secrets"].keys()

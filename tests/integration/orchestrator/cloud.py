@@ -26,7 +26,7 @@ from tests.fixtures_s3 import fresh_bucket
 from tests.integration.orchestrator.fake_worker import FakeWorker
 from tests.integration.orchestrator.scripted_runpod import ScriptedJob, ScriptedRunPod, endpoint_of, make_app, serving
 
-KEY, OTHER_KEY = "key-of-mivo", "key-of-somebody-else"
+KEY, OTHER_KEY, ADMIN_KEY = "key-of-mivo", "key-of-somebody-else", "key-of-the-operator"
 WEBHOOK_SECRET = f"whsec_{base64.b64encode(b'a secret of the webhook tests').decode()}"
 FINAL = {"succeeded", "failed", "canceled"}
 DRAFT = {"prompt": "a lighthouse in the rain", "resolution": "draft", "duration": 1}
@@ -34,8 +34,8 @@ PATIENCE = 30  # seconds; CI may be a busy machine
 
 
 def settings_for(database_url: str, bucket: S3Settings, runpod_url: str, **changes: Any) -> Settings:
-    def key(name: str, token: str, *, debug: bool = False) -> ApiKey:
-        return ApiKey(name=name, sha256=hashlib.sha256(token.encode()).hexdigest(), debug=debug)
+    def key(name: str, token: str, **roles: bool) -> ApiKey:
+        return ApiKey(name=name, sha256=hashlib.sha256(token.encode()).hexdigest(), **roles)
 
     values: dict[str, Any] = {
         "environment": "local",
@@ -43,7 +43,7 @@ def settings_for(database_url: str, bucket: S3Settings, runpod_url: str, **chang
         "runpod_api_key": SecretStr("runpod-key"),
         "runpod_endpoint_base_url": HttpUrl(f"{runpod_url}/v2"),
         **{f"runpod_{stage}_endpoint_id": endpoint_of(stage) for stage in Stage},
-        "api_keys": (key("mivo", KEY, debug=True), key("other", OTHER_KEY)),
+        "api_keys": (key("mivo", KEY, debug=True), key("other", OTHER_KEY), key("operator", ADMIN_KEY, admin=True)),
         "webhook_secrets": (SecretStr(WEBHOOK_SECRET),),
         "rate_per_second": 1000,  # tests wait for things by asking again and again
         "rate_burst": 1000,

@@ -94,4 +94,6 @@ async def test_no_request_gets_an_answer_that_the_document_does_not_know(
         assert int(found[1]) > 500, said
         assert await cloud.rows("SELECT count(*) > 0 FROM generations") == [(True,)]
         metrics = (await cloud.http.get("/metrics")).text
+    for route in ("overview", "generations", "quiet", "failures"):
+        assert f'route="/api/admin/{route}",status="200"' in metrics, "the admin key was taken"
     assert not re.search(r'ltx2_http_seconds_count\{[^}]*status="5', metrics), "an answer was 5xx"

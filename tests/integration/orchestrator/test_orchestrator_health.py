@@ -71,9 +71,16 @@ async def test_metrics_count_what_happened(cloud: Cloud) -> None:
     await cloud.ended((await cloud.create(seed=3))["id"])
     await cloud.ended((await cloud.create(seed=3))["id"])
     cloud.runpod.worker = None
-    await cloud.create()
-    text = (await cloud.http.get("/metrics")).text
+    live = await cloud.create()
+    async with cloud.http.stream("GET", f"/api/generations/{live['id']}/events") as followed:
+        lines = followed.aiter_lines()
+        await anext(lines)
+        text = (await cloud.http.get("/metrics")).text
     for line in (
+        'ltx2_accepted_total{quality="fast",resolution="draft"} 3.0',
+        'ltx2_workers{stage="base_gen",state="idle"} 1.0',
+        'ltx2_stage_run_seconds_count{stage="base_gen",state="failed"} 1.0',
+        "ltx2_followers 1.0",
         'ltx2_stage_runs_total{stage="base_gen",state="failed"} 1.0',
         'ltx2_stage_runs_total{stage="base_gen",state="succeeded"} 2.0',
         'ltx2_stage_reused_total{stage="base_gen"} 1.0',
@@ -83,6 +90,7 @@ async def test_metrics_count_what_happened(cloud: Cloud) -> None:
     ):
         assert line in text, line
     assert "ltx2_live_generations{state=" in text
+    assert float(value_of(text, "ltx2_events_told_total")) >= 1
     assert float(value_of(text, 'ltx2_runpod_requests_total{operation="run",outcome="ok"}')) >= 3
     assert 'ltx2_artifact_bytes_total{role="video",stage="spatial_upscale"} 14.0' in text
     assert 'route="/api/generations/{generation_id}"' in text

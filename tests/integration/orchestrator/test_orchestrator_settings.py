@@ -3,14 +3,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.settings import SettingsError, load
+from orchestrator.settings import ROLES, SettingsError, load
 
 DIGEST = hashlib.sha256(b"a key").hexdigest()
 GOOD = {
     "DATABASE_URL": "postgresql://user:database-password@db/x",  # pragma: allowlist secret
     "RUNPOD_API_KEY": "runpod-secret",  # pragma: allowlist secret
     **{f"RUNPOD_{stage}_ENDPOINT_ID": "abc" for stage in ("BASE_GEN", "SPATIAL_UPSCALE", "TEMPORAL_UPSCALE")},
-    "API_KEYS": f"mivo:{DIGEST},studio:{'b' * 64}:debug,prom:{'c' * 64}:metrics",
+    "API_KEYS": f"mivo:{DIGEST},studio:{'b' * 64}:debug,prom:{'c' * 64}:metrics ops:{'d' * 64}:admin",
     "S3_BUCKET": "mivo",
     "S3_ENDPOINT_URL": "https://s3.example",
     "S3_ACCESS_KEY_ID": "id",
@@ -31,8 +31,8 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monke
 def test_a_good_environment_is_read() -> None:
     settings = load()
     assert settings.environment == "production"
-    roles = [(key.name, key.debug, key.metrics) for key in settings.api_keys]
-    assert roles == [("mivo", False, False), ("studio", True, False), ("prom", False, True)]
+    roles = {key.name: {role for role in ROLES if getattr(key, role)} for key in settings.api_keys}
+    assert roles == {"mivo": set(), "studio": {"debug"}, "prom": {"metrics"}, "ops": {"admin"}}
     assert str(settings.runpod_endpoint_base_url) == "https://api.runpod.ai/v2"
     assert not settings.fetching.allow_http
     assert all(secret not in repr(settings) for secret in SECRET_WORDS)
@@ -49,7 +49,7 @@ def test_secrets_may_come_as_files(environment: pytest.MonkeyPatch, tmp_path: Pa
     assert settings.database_url.get_secret_value() == GOOD["DATABASE_URL"]
     assert settings.runpod_api_key.get_secret_value() == GOOD["RUNPOD_API_KEY"]
     assert settings.s3.secret_access_key.get_secret_value() == GOOD["S3_SECRET_ACCESS_KEY"]
-    assert [key.name for key in settings.api_keys] == ["mivo", "studio", "prom"]
+    assert [key.name for key in settings.api_keys] == ["mivo", "studio", "prom", "ops"]
     assert settings.s3.bucket == "mivo", "the environment counts first"
 
 
@@ -97,6 +97,7 @@ def test_every_problem_is_named_at_once_and_no_value_is_shown(environment: pytes
         ("API_KEYS", f"mivo:{DIGEST} other:{DIGEST}", "twice"),
         ("API_KEYS", " ".join(f"mivo:{digit * 64}" for digit in "abc"), "more than 2"),
         ("API_KEYS", f"mivo:{'a' * 64} mivo:{'b' * 64}:debug", "different roles"),
+        ("API_KEYS", f"mivo:{'a' * 64} mivo:{'b' * 64}:admin", "different roles"),
         ("API_KEYS", f"mivo:{DIGEST}:root", "name:sha256hex"),
         ("API_KEYS", f"mivo:{DIGEST}:debug:metrics", "name:sha256hex"),
         ("API_KEYS", "", "API_KEYS"),
