@@ -149,8 +149,9 @@ export class LtxAdmin extends LitElement {
     if (generation && this.settled) return html`<p class="fresh">Nothing changes any more</p>`;
     const age = Date.now() - this.readAt;
     const stale = age > STALE;
+    const whole = Math.floor(age / 1000);
     return html`<p class="fresh ${stale ? "stale" : "live"}">
-      <span role="status">${stale ? "Stale" : "Live"}</span>: read ${seconds(Math.floor(age / 1000))} ago
+      <span role="status">${stale ? "Stale" : "Live"}</span>: read ${whole < 10 ? `${whole} s` : seconds(whole)} ago
     </p>`;
   }
 
