@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
-CONTRACT_VERSION = 1
-"""Raised whenever the meaning of a stage input, a manifest or a `stage_key` changes."""
+CONTRACT_VERSION = 2
+"""Raised whenever the meaning of a stage input, a manifest or a `stage_key` changes. 2: latents are bfloat16."""
 
 
 class Stage(StrEnum):

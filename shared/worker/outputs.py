@@ -70,15 +70,20 @@ class Local:
 
 
 def check_latents(work: StageInput, files: dict[str, Path], execution: str) -> list[Local]:
-    """Latents and conditioning, by role; FatalError bad_output when one is missing, misshapen or not finite."""
+    """Latents, narrowed to bfloat16 where they lie, and conditioning, by role.
+
+    FatalError bad_output when one is missing, misshapen or not finite.
+    """
     want = expected(work)
     stage_key = keys.stage_key(keys.latents_only(work) or work)
     found = []
     for role, path in files.items():
         if role in RAW:
             continue
-        tensor = latents.CONDITIONING if role.endswith("conditioning") else latents.LATENT
-        facts = latents.inspect(path, tensor)
+        if role.endswith("conditioning"):
+            facts = latents.inspect(path, latents.CONDITIONING)  # the graph asks for bfloat16
+        else:
+            facts = latents.narrow(path, latents.LATENT)
         if role == "video_latent":
             _require_shape(role, facts.shape, geometry.video_latent_shape(want.latent_size, want.latent_frames))
         elif role == "audio_latent":

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors.numpy import load_file
 
+from local.comfyui_preview.numerics import tensors
 from local.picture import lighthouse
 from shared import geometry, media
 from shared.artifacts import ArtifactStore
@@ -63,7 +63,7 @@ class Stages:
         return self.store.read_manifest_at(reply.manifest)
 
     def latent(self, reply: StageReply, role: str = "video_latent") -> npt.NDArray[np.float32]:
-        """A latent as it lies in S3: float32 and finite."""
+        """A latent as it lies in S3, widened to float32; finite."""
         return self.load(self.file(self.manifest(reply).artifacts[role]))
 
     def sound_moved(self, one: StageReply, other: StageReply) -> float:
@@ -71,7 +71,7 @@ class Stages:
         return float(np.abs(self.latent(one, "audio_latent") - self.latent(other, "audio_latent")).max())
 
     def load(self, path: Path) -> npt.NDArray[np.float32]:
-        found: npt.NDArray[np.float32] = load_file(path)[LATENT]
+        found = tensors.read(path, LATENT)
         assert np.isfinite(found).all()
         return found
 

@@ -22,8 +22,9 @@ from workers.temporal_upscale.stage import STAGE as TEMPORAL
 Record = Callable[[str, object], None]
 KINDS = ["t2v", "i2v"]
 CAMERAS = [Camera.STATIC, Camera.DOLLY_IN, Camera.NONE]
-SPLIT_TOLERANCE = 1e-3
-"""Of latents with a standard deviation near 1: the split stores the text conditioning in bfloat16."""
+SPLIT_TOLERANCE = 0.01
+"""Root mean square of what the latents differ by, over their standard deviation. The split hands over conditioning and
+latents in bfloat16, of 8 bits, whose rounding alone makes 0.002."""
 SOUND_TOLERANCE = 1e-6
 """The sound is made once; a real server multiplies what it would change by a mask of zeros."""
 
@@ -159,6 +160,6 @@ class TestCells:
             (saved,) = run.files(REFINE + sections.SAVE_VIDEO_LATENT)
             path = await comfy.fetch_output(saved, stages.folder / "one")
         one, two = stages.load(path), stages.latent(split)
-        differ = float(np.abs(one - two).max())
-        record_property("latents differ by at most", f"{differ:.1e} at std {one.std():.2f}")
+        differ = float(np.sqrt(np.mean((one - two) ** 2)) / one.std())
+        record_property("latents differ by", f"{differ:.1e} of their std, at most {np.abs(one - two).max():.1e}")
         assert differ < SPLIT_TOLERANCE

@@ -3,14 +3,13 @@
 from typing import Any
 
 import numpy as np
-from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from local.comfyui_preview.engine.inputs import choice, input_file, integer, link, takes, text
 from local.comfyui_preview.engine.node import Node, Result, content_of, show
 from local.comfyui_preview.folders import Folders, OutsideError
 from local.comfyui_preview.nodes.conditioning import graph_metadata
-from local.comfyui_preview.numerics import codec, sound, upscale
+from local.comfyui_preview.numerics import codec, sound, tensors, upscale
 from local.comfyui_preview.values import AudioVideo, AudioVideoMask, Latent, Upscaler
 
 
@@ -126,8 +125,8 @@ class SaveLatent(Node):
     def run(self, *, samples: Latent, filename_prefix: str) -> Result:
         saved = self.job.folders.next_output(filename_prefix)
         path = saved.path(".latent")
-        tensors = {"latent_tensor": np.ascontiguousarray(samples.plain()), "latent_format_version_0": np.zeros(0, "f4")}
-        save_file(tensors, path, graph_metadata(self.job.graph, disabled=self.job.settings.disable_metadata) or None)
+        kept = {"latent_tensor": np.ascontiguousarray(samples.plain()), "latent_format_version_0": np.zeros(0, "f4")}
+        save_file(kept, path, graph_metadata(self.job.graph, disabled=self.job.settings.disable_metadata) or None)
         return Result((samples,), show("latents", path, saved.subfolder))
 
 
@@ -151,5 +150,4 @@ class LoadLatent(Node):
         return content_of(folders.annotated(literals["latent"]))
 
     def run(self, *, latent: str) -> Result:
-        with safe_open(self.job.folders.annotated(latent), framework="numpy") as file:
-            return Result((Latent(file.get_tensor("latent_tensor").astype(np.float32)),))
+        return Result((Latent(tensors.read(self.job.folders.annotated(latent), "latent_tensor")),))

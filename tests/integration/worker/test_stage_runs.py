@@ -101,7 +101,7 @@ async def test_progress_is_told_and_none_comes_after_the_reply(stages: Stages) -
         (BASE, {"prompt": "x", "duration": 7}, "invalid_input", "10, 15, 20"),
         (BASE, {"prompt": "x", "steps": 25}, "invalid_input", "pro"),
         (BASE, {"prompt": "x", "negative": "y"}, "invalid_input", "negative"),
-        (BASE, {"prompt": "x", "contract_version": 2}, "contract_mismatch", "2"),
+        (BASE, {"prompt": "x", "contract_version": 1}, "contract_mismatch", "1"),
         (SPATIAL, {"prompt": "x"}, "invalid_input", "video_latent"),
         (SPATIAL, {"manifest": "manifests/base_gen/none.json"}, "artifact_missing", ""),
         (SPATIAL, {"latents": "videos/x.mp4"}, "invalid_input", "not the key of a latent"),

@@ -102,7 +102,7 @@ BAD_BASE: list[dict[str, Any]] = [
     {"prompt": "x", "ending": "poster"},
     {"prompt": "x", "cfg": 3},
     {"prompt": "x", "attempt_id": "../../etc"},
-    {"prompt": "x", "contract_version": 2},
+    {"prompt": "x", "contract_version": 1},
     {"prompt": "x", "image": {"key": "inputs/x"}},
     {"prompt": "x", "control": {"type": "depth"}},  # without its source
     {"prompt": "x", "control_source": SOURCE},
