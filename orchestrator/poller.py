@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from orchestrator.advance import Advance
 from orchestrator.history import EARLY_LOOK_SECONDS
 from orchestrator.library import Library
-from orchestrator.progression import next_look
+from orchestrator.progression import next_look, renders
 from orchestrator.runpod_client import Job, JobState, RunPodClient
 from orchestrator.settings import Settings
 from orchestrator.store import Database, StageRun, generations, runs
@@ -78,6 +78,8 @@ class Poller:
             self._looking -= 1
             async with self._database.transaction() as connection:
                 await runs.poll_again(connection, run_id, claimed_until=claimed_until, seconds=pause)
+            if pause < self._settings.poll_seconds_min:  # else the next tick is soon enough
+                asyncio.get_running_loop().call_later(pause, self.wake)
 
     async def _looked(self, run_id: str) -> float:
         """Look at one run; the seconds until the next look at it."""
@@ -209,9 +211,7 @@ class Poller:
         """The manifest may stand while the job goes on: the worker makes the early look, or its result got stuck on
         its way (the SDK waits 10 minutes for an answer to it), and tells no more.
         """
-        progress = _progress(run, job)
-        renders = progress is not None and progress.phase != "looking" and progress.fraction > run.progress
-        return None if renders else await self._finished(run)
+        return None if renders(run.progress, _progress(run, job)) else await self._finished(run)
 
     async def _finished(self, run: StageRun) -> Finished | None:
         if run.stage_key is None:

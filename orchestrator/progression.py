@@ -1,6 +1,7 @@
 """How far a generation is, over all its stages, and how long it still takes. Pure."""
 
 from orchestrator.plan import Plan
+from shared.contracts.stage import StageProgress
 from shared.contracts.vocabulary import Stage
 
 TELLING = 0.1
@@ -27,6 +28,9 @@ def worth_telling(told: int, before: float, now: float, *, turn: bool) -> bool:
 
 SLOWING, SLOWING_AT_END = 0.1, 0.01
 """A run is asked for again after this share of its age; near its end, after a tenth of that."""
+HURRY = 0.25
+"""Of `quickest`, for a run that is to end within that: nobody tells of a manifest that stands while its job makes the
+early look, and the next stage waits for it."""
 
 
 def next_look(age: float, fraction: float, *, quickest: float, slowest: float) -> float:
@@ -36,11 +40,20 @@ def next_look(age: float, fraction: float, *, quickest: float, slowest: float) -
     may stand long before the job ends, and nobody tells of that: so a run that says it is nearly done is asked more
     often, halving what is left.
     """
-    usual = SLOWING * age
+    usual, least = SLOWING * age, quickest
     if fraction > 0:
         left = age * (1 - fraction) / fraction
         usual = min(usual, max(left / 2, SLOWING_AT_END * age))
-    return min(max(usual, quickest), slowest)
+        least = HURRY * quickest if left < quickest else quickest
+    return min(max(usual, least), slowest)
+
+
+def renders(before: float, told: StageProgress | None) -> bool:
+    """Is a running job surely still at work, so that no manifest can stand? `before`: the fraction last told of it.
+
+    One that tells nothing new may have ended, and one that is done to 1 is about to write its manifest, or has.
+    """
+    return told is not None and told.phase != "looking" and before < told.fraction < 1
 
 
 def remaining(plan: Plan, stage: Stage, fraction: float, *, running: float = 0.0, due: float | None = None) -> float:

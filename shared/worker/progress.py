@@ -19,6 +19,8 @@ from shared.durations import Parts
 
 Report = Callable[[dict[str, Any]], None]
 INTERVAL = 1.0  # seconds
+TURNS = {"looking"}
+"""Phases that are told at once: the manifest stands, and the next stage may begin."""
 POSTING = "(_thread_target)"
 """How the SDK's threads, one for each post, end their names (runpod 1.12.0, `serverless/modules/rp_progress.py`)."""
 SAMPLERS = {"SamplerCustomAdvanced", "LTXVLoopingSampler"}
@@ -63,7 +65,7 @@ class Throttle:
 
     def __call__(self, progress: StageProgress) -> None:
         now = time.monotonic()
-        if now - self._last >= INTERVAL:
+        if now - self._last >= INTERVAL or progress.phase in TURNS:
             self._last = now
             self._report(progress.model_dump(mode="json", exclude_none=True))
 

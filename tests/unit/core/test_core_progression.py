@@ -6,10 +6,19 @@ from hypothesis import strategies as st
 
 from orchestrator.history import EARLY_LOOK_SECONDS
 from orchestrator.plan import Plan, make_plan
-from orchestrator.progression import BACK_SECONDS, BACK_SHARE, MOST_TOLD, next_look, overall, remaining, worth_telling
+from orchestrator.progression import (
+    BACK_SECONDS,
+    BACK_SHARE,
+    MOST_TOLD,
+    next_look,
+    overall,
+    remaining,
+    renders,
+    worth_telling,
+)
 from shared import durations
 from shared.contracts.request import GenerationRequest
-from shared.contracts.stage import BaseGenParams
+from shared.contracts.stage import BaseGenParams, StageProgress
 from shared.contracts.vocabulary import Quality, Resolution, Stage
 
 PLAN = make_plan(GenerationRequest(prompt="x", quality=Quality.PRO, temporal_upscale=True), seed=1)
@@ -66,12 +75,34 @@ def test_a_plan_of_one_stage_ends_at_nothing() -> None:
         (60.0, 0.25, 6.0),  # three minutes to go
         (90.0, 0.9, 5.0),  # ten seconds
         (100.0, 1.0, 1.0),  # any moment
+        (20.0, 0.93, 1.0),  # a second and a half
+        (20.0, 0.97, 0.31),  # half a second
+        (20.0, 1.0, 0.25),  # now
         (600.0, 1.0, 6.0),  # it has said so for long
         (6000.0, 1.0, 15.0),
     ],
 )
 def test_a_run_is_asked_more_often_when_it_is_nearly_done(age: float, fraction: float, wait: float) -> None:
-    assert next_look(age, fraction, quickest=1.0, slowest=15.0) == pytest.approx(wait)
+    assert next_look(age, fraction, quickest=1.0, slowest=15.0) == pytest.approx(wait, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("before", "fraction", "phase", "surely"),
+    [
+        (0.2, 0.3, "executing", True),
+        (0.3, 0.3, "executing", False),  # no news: its result may be stuck
+        (0.3, 0.95, "delivering", True),
+        (0.9, 1.0, "executing", False),  # the manifest may stand by now
+        (0.9, 1.0, "looking", False),
+        (0.2, 0.3, "looking", False),
+    ],
+)
+def test_a_manifest_is_looked_for_as_soon_as_it_may_stand(
+    before: float, fraction: float, phase: str, surely: bool
+) -> None:
+    told = StageProgress.model_validate({"attempt_id": "a" * 32, "fraction": fraction, "phase": phase})
+    assert renders(before, told) is surely
+    assert not renders(before, None)
 
 
 @pytest.mark.parametrize("sold", list(product(Quality, (Resolution.HD, Resolution.FULL_HD), (10, 20), (True, False))))

@@ -1,12 +1,14 @@
+from typing import Any
+
 import pytest
 
 from shared import durations
 from shared.comfy.graph import Graph
 from shared.contracts.artifact import Artifact
-from shared.contracts.stage import BaseGenInput, SpatialUpscaleInput, StageInput
+from shared.contracts.stage import BaseGenInput, SpatialUpscaleInput, StageInput, StageProgress
 from shared.contracts.vocabulary import Quality
 from shared.stage import Names
-from shared.worker.progress import rounds_of, weights_of
+from shared.worker.progress import Throttle, rounds_of, weights_of
 from workers.base_gen.stage import STAGE as BASE
 from workers.spatial_upscale.detail import TITLE
 from workers.spatial_upscale.stage import STAGE
@@ -61,3 +63,11 @@ def test_a_refine_and_a_detailer_share_the_sampling() -> None:
     weights = weights_of(STAGE.graph(work, Names("a" * 32)), durations.of(work))
     assert len(weights) == 2
     assert list(weights.values()) == pytest.approx([12 * 1.14] * 2)
+
+
+def test_posts_are_a_second_apart_but_for_the_one_that_lets_the_next_stage_begin() -> None:
+    posts: list[dict[str, Any]] = []
+    throttle = Throttle(posts.append)
+    for phase in ("executing", "uploading", "looking"):
+        throttle(StageProgress.model_validate({"attempt_id": "a" * 32, "fraction": 1.0, "phase": phase}))
+    assert [post["phase"] for post in posts] == ["executing", "looking"]
