@@ -127,9 +127,10 @@ def _params(
         return TemporalUpscaleParams.model_validate(common)
     camera = Camera.NONE if request.control else request.camera
     sampled = {"quality": request.quality, "precision": request.precision, "camera": camera, "seed": seed}
-    common |= sampled | {"detailer": request.detailer}
+    common |= sampled
     if stage is Stage.SPATIAL_UPSCALE:
-        return SpatialUpscaleParams.model_validate({**common, "upscale": request.spatial_upscale})
+        toggles = {"upscale": request.spatial_upscale, "detailer": request.detailer}
+        return SpatialUpscaleParams.model_validate(common | toggles)
     control = request.control
     return BaseGenParams.model_validate(
         {

@@ -86,8 +86,6 @@ class BaseGenParams(StageParams):
     steps: int | None = Field(default=None, strict=True, ge=MIN_STEPS, le=MAX_STEPS)
     half_resolution: StrictBool = True
     control: ControlParams | None = None
-    detailer: StrictBool = False
-    """A detailer follows: leave it the conditioning of its prompt, because its stage has no text encoder."""
     text_encoder: TextEncoder = TextEncoder.SINGLE
     """What the endpoint's machines have on disk, by the orchestrator's settings; it shapes the output."""
 
@@ -214,6 +212,10 @@ class ReplyArtifact(Frozen):
     bytes: int
 
 
+MANIFEST_ONLY = frozenset({"image", "conditioning", "detail_conditioning"})
+"""Roles that only the next stage reads, left out of a reply to keep it under 2 kB."""
+
+
 class StageReply(Frozen):
     """What a worker returns. Under 2 kB: RunPod drops large results (facts/runpod.md section 0)."""
 
@@ -224,7 +226,7 @@ class StageReply(Frozen):
     reused: bool
     """The work had been done before: nothing was rendered."""
     artifacts: dict[str, ReplyArtifact]
-    """What the stage made; inputs that it carries on stand in the manifest only."""
+    """What the stage made, but for `MANIFEST_ONLY`."""
     timings: dict[str, float]
     url: str
     """Presigned GET of the video, else of the video latent."""

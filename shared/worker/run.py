@@ -23,7 +23,7 @@ from shared import durations
 from shared.comfy.progress import Progress
 from shared.contracts import keys
 from shared.contracts.artifact import Artifact, Manifest, manifest_key
-from shared.contracts.stage import BaseGenInput, ReplyArtifact, StageInput, StageProgress, StageReply
+from shared.contracts.stage import MANIFEST_ONLY, BaseGenInput, ReplyArtifact, StageInput, StageProgress, StageReply
 from shared.errors import CapacityError, MivoError, to_wire
 from shared.stage import Names
 from shared.worker import early_look, execute, leftovers, outputs
@@ -133,7 +133,6 @@ async def _run(worker: Worker, job: dict[str, Any], report: Throttle) -> StageRe
         outcome="reused" if reused else "rendered",
         **timings.seconds,
     )
-    inputs_carried = {"image"}  # keeps the reply under 2 kB
     shown = manifest.artifacts.get("video") or manifest.artifacts["video_latent"]
     return StageReply(
         stage=stage,
@@ -143,7 +142,7 @@ async def _run(worker: Worker, job: dict[str, Any], report: Throttle) -> StageRe
         artifacts={
             role: ReplyArtifact(key=made.key, bytes=made.bytes)
             for role, made in manifest.artifacts.items()
-            if role not in inputs_carried
+            if role not in MANIFEST_ONLY
         },
         timings=timings.seconds,
         url=store.presign_get(shown.key, seconds=URL_SECONDS),

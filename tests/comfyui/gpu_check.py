@@ -40,10 +40,12 @@ CHAIN: tuple[StageDefinition, ...] = (BASE, SPATIAL, TEMPORAL)
 PROMPT = "A lighthouse in a storm at dusk, waves breaking on the rocks below, thunder rolling over the sea."
 SECONDS = {Resolution.DRAFT: 1, Resolution.HD: 10, Resolution.FULL_HD: 20}
 PLAIN = "plain"
+DETAILER = "detailer"
+"""Told to the spatial stage."""
 OPTIONS: dict[str, dict[str, Any]] = {
     PLAIN: {},
     "dolly_in": {"camera": Camera.DOLLY_IN},
-    "detailer": {"detailer": True},
+    DETAILER: {},
     **{control: {"camera": Camera.NONE, "control": {"type": control}} for control in ControlType},
 }
 POLL_SECONDS = 1.0
@@ -163,7 +165,7 @@ class Check:
                 Row(video.name, definition.stage, timings["total"], timings["execute"], self.memory.peak / 1e9, problem)
             )
             given = {"manifest": reply.manifest}
-            if definition is BASE and asked.get("detailer"):
+            if definition is BASE and video.option == DETAILER:
                 given["detailer"] = True
         for row in rows:
             sys.stdout.write(row.line() + "\n")

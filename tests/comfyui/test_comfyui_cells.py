@@ -43,7 +43,7 @@ class TestCells:
         precision = Precision.FULL if camera is Camera.NONE else Precision.FP8
         given = stages.asked(kind, quality=quality, camera=camera, precision=precision)
         base = await stages.ok(BASE, **given, ending="latents")
-        assert set(base.artifacts) == {"video_latent", "audio_latent", "conditioning"}
+        assert set(base.artifacts) == {"video_latent", "audio_latent"}
         spatial = await stages.ok(SPATIAL, manifest=base.manifest, ending="latents")
         assert set(spatial.artifacts) == {"video_latent", "audio_latent"}
         assert not np.allclose(stages.latent(spatial), 0)
@@ -53,7 +53,7 @@ class TestCells:
         temporal = await stages.ok(TEMPORAL, latents=spatial.artifacts["video_latent"].key)
         await stages.check_video(temporal, doubled=True)
         early = await stages.ok(BASE, **given, ending="video")
-        assert set(early.artifacts) == {"video_latent", "audio_latent", "conditioning", "video", "poster"}
+        assert set(early.artifacts) == {"video_latent", "audio_latent", "video", "poster"}
         await stages.check_video(early, half=True)
         assert np.array_equal(stages.latent(early), stages.latent(base))
         await stages.check_video(await stages.ok(SPATIAL, manifest=base.manifest, ending="video"))
@@ -95,7 +95,7 @@ class TestCells:
     async def test_the_detailer_follows_the_refine(
         self, stages: Stages, kind: str, quality: Quality, record_property: Record
     ) -> None:
-        given = stages.asked(kind, quality=quality, detailer=True)
+        given = stages.asked(kind, quality=quality)
         base = await stages.ok(BASE, **given, ending="latents")
         plain = await stages.ok(SPATIAL, manifest=base.manifest, ending="latents")
         detailed = await stages.ok(SPATIAL, manifest=base.manifest, detailer=True, ending="latents")
@@ -106,7 +106,7 @@ class TestCells:
         await stages.check_video(await stages.ok(SPATIAL, manifest=base.manifest, detailer=True))
 
     async def test_the_detailer_alone(self, stages: Stages) -> None:
-        base = await stages.ok(BASE, **stages.asked("t2v", detailer=True), half_resolution=False, ending="latents")
+        base = await stages.ok(BASE, **stages.asked("t2v"), half_resolution=False, ending="latents")
         detailed = await stages.ok(SPATIAL, manifest=base.manifest, detailer=True)
         await stages.check_video(detailed)
         await stages.check_video(await stages.ok(TEMPORAL, manifest=detailed.manifest), doubled=True)

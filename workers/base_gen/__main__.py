@@ -9,10 +9,10 @@ EXAMPLES: Examples = {
     "fast_text_to_video": PROMPT,
     "fast_image_to_video_dolly_in": (*PROMPT, "--image", "--camera", "dolly_in"),
     "pro_text_to_video": (*PROMPT, "--quality", "pro"),
-    "pro_single_pass_1080p_for_the_detailer": (
+    "pro_single_pass_1080p": (
         *PROMPT,
         *("--quality", "pro", "--steps", "40", "--resolution", "1080p", "--duration", "20", "--precision", "full"),
-        *("--no-half-resolution", "--ending", "latents", "--detailer"),
+        *("--no-half-resolution", "--ending", "latents"),
     ),
     "early_look": (*PROMPT, "--ending", "latents", "--early-look"),
     "early_look_of_a_full_size_base": (

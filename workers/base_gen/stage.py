@@ -105,14 +105,14 @@ def _endings(graph: Graph, work: BaseGenInput, names: Names, recipe: recipes.Bas
         graph = sections.save_conditioning(
             graph, sections.SAVE_CONDITIONING, conditioning=Link("Positive prompt"), stem=names.conditioning_stem
         )
-    if work.detailer:  # it follows for certain, and has none either
-        graph = graph.add("Detail prompt", "CLIPTextEncode", text=recipes.DETAIL_PROMPT, clip=Link("Text encoder"))
-        graph = sections.save_conditioning(
-            graph,
-            sections.SAVE_DETAIL_CONDITIONING,
-            conditioning=Link("Detail prompt"),
-            stem=names.detail_conditioning_stem,
-        )
+    # nor has a detailer; left whether one is asked for or not, so that turning it on later makes nothing here again
+    graph = graph.add("Detail prompt", "CLIPTextEncode", text=recipes.DETAIL_PROMPT, clip=Link("Text encoder"))
+    graph = sections.save_conditioning(
+        graph,
+        sections.SAVE_DETAIL_CONDITIONING,
+        conditioning=Link("Detail prompt"),
+        stem=names.detail_conditioning_stem,
+    )
     if work.ending == "latents":
         return graph
     return sections.decode(

@@ -153,9 +153,8 @@ def samples_the_base_as_its_recipe_says(step: Step, request: GenerationRequest) 
         assert "watermark" in graph.node("Negative prompt").inputs["text"]
     saved = {node["filename"]: node["conditioning"] for node in of_class(graph, "LTXVSaveConditioning")}
     wanted = {step.names.conditioning_stem: Link("Positive prompt")} if request.spatial_upscale else {}
-    if request.detailer:
-        wanted[step.names.detail_conditioning_stem] = Link("Detail prompt")
-        assert graph.node("Detail prompt").inputs["text"] == ""
+    wanted[step.names.detail_conditioning_stem] = Link("Detail prompt")  # a detailer may be asked for later
+    assert graph.node("Detail prompt").inputs["text"] == ""
     assert saved == wanted, "the text's conditioning, never the guided one"
     holds_the_image_then_the_control(graph, request)
 

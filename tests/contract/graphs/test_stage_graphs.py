@@ -35,7 +35,6 @@ def works(draw: st.DrawFn) -> StageInput:
         "precision": draw(st.sampled_from(Precision)),
         "camera": draw(st.sampled_from(Camera)),
         "ending": draw(st.sampled_from(["latents", "video"])),
-        "detailer": draw(st.booleans()),
     }
     image = draw(st.sampled_from([None, artifact("image")]))
     latents = {
@@ -46,10 +45,12 @@ def works(draw: st.DrawFn) -> StageInput:
         case "temporal":
             return TemporalUpscaleInput.model_validate({**common, **latents, "half_resolution": draw(st.booleans())})
         case "spatial":
-            upscale = draw(st.booleans()) or not sampled["detailer"]
+            detailer = draw(st.booleans())
+            upscale = draw(st.booleans()) or not detailer
             told = {"conditioning": artifact("conditioning"), "image": image} if upscale else {}
-            told |= {"detail_conditioning": artifact("detail_conditioning")} if sampled["detailer"] else {}
-            return SpatialUpscaleInput.model_validate({**sampled, **latents, **told, "upscale": upscale})
+            told |= {"detail_conditioning": artifact("detail_conditioning")} if detailer else {}
+            toggles = {"upscale": upscale, "detailer": detailer}
+            return SpatialUpscaleInput.model_validate({**sampled, **latents, **told, **toggles})
         case kind:
             own = {
                 "prompt": draw(PROMPTS),

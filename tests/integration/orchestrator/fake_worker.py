@@ -10,7 +10,15 @@ from shared import geometry
 from shared.artifacts import ArtifactStore
 from shared.contracts import keys
 from shared.contracts.artifact import Artifact, Manifest, latent_key, manifest_key, poster_key, video_key
-from shared.contracts.stage import INPUT_OF, BaseGenInput, ReplyArtifact, StageInput, StageReply, TemporalUpscaleInput
+from shared.contracts.stage import (
+    INPUT_OF,
+    MANIFEST_ONLY,
+    BaseGenInput,
+    ReplyArtifact,
+    StageInput,
+    StageReply,
+    TemporalUpscaleInput,
+)
 from shared.contracts.vocabulary import Stage
 from tests.integration.orchestrator.scripted_runpod import ScriptedJob
 
@@ -55,7 +63,7 @@ class FakeWorker:
         roles = ["video_latent", "audio_latent", "conditioning"]
         if isinstance(work, TemporalUpscaleInput):
             roles = []  # it is the last one, always: nobody goes on from it
-        if isinstance(work, BaseGenInput) and work.detailer:
+        if isinstance(work, BaseGenInput):
             roles.append("detail_conditioning")
         for role in roles:
             content = f"{role} {work.attempt_id}".encode()  # as a real render, never twice the same bytes
@@ -95,7 +103,11 @@ class FakeWorker:
 
 
 def _reply(manifest: Manifest, *, reused: bool) -> StageReply:
-    shown = {role: ReplyArtifact(key=made.key, bytes=made.bytes) for role, made in manifest.artifacts.items()}
+    shown = {
+        role: ReplyArtifact(key=made.key, bytes=made.bytes)
+        for role, made in manifest.artifacts.items()
+        if role not in MANIFEST_ONLY
+    }
     return StageReply(
         stage=manifest.stage,
         stage_key=manifest.stage_key,

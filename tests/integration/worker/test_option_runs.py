@@ -128,10 +128,8 @@ async def test_a_control_video_that_turns_out_to_be_damaged_is_the_users_to_mend
 
 @pytest.mark.parametrize("upscale", [True, False])
 async def test_the_detailer_follows_the_refine_or_works_alone(stages: Stages, tmp_path: Path, upscale: bool) -> None:
-    base = await stages.ok(
-        BASE, prompt="waves", seed=5, detailer=True, half_resolution=upscale, ending="latents", **DRAFT
-    )
-    assert "detail_conditioning" in base.artifacts
+    base = await stages.ok(BASE, prompt="waves", seed=5, half_resolution=upscale, ending="latents", **DRAFT)
+    assert "detail_conditioning" in stages.store.read_manifest_at(base.manifest).artifacts
     stages.posts.clear()
     spatial = await stages.ok(SPATIAL, manifest=base.manifest, detailer=True)
     video = await delivered(stages, spatial, tmp_path)

@@ -27,7 +27,7 @@ def files_of(folder: Path) -> list[str]:
 
 async def test_a_prompt_alone_goes_through_all_three_stages(stages: Stages, tmp_path: Path) -> None:
     base = await stages.ok(BASE, prompt="a lighthouse in a storm", **DRAFT)
-    assert set(base.artifacts) == {"video_latent", "audio_latent", "conditioning", "video", "poster"}
+    assert set(base.artifacts) == {"video_latent", "audio_latent", "video", "poster"}
     spatial = await stages.ok(SPATIAL, manifest=base.manifest)
     assert set(spatial.artifacts) == {"video_latent", "audio_latent", "video", "poster"}
     temporal = await stages.ok(TEMPORAL, latents=spatial.artifacts["video_latent"].key)

@@ -47,7 +47,7 @@ def reply_for(stage: Stage, roles: list[str]) -> StageReply:
 @pytest.mark.parametrize(
     ("stage", "roles"),
     [
-        (Stage.BASE_GEN, ["video_latent", "audio_latent", "conditioning", "detail_conditioning"]),
+        (Stage.BASE_GEN, ["video_latent", "audio_latent"]),
         (Stage.BASE_GEN, ["video_latent", "audio_latent", "video", "poster"]),
         (Stage.SPATIAL_UPSCALE, ["video_latent", "audio_latent"]),
         (Stage.SPATIAL_UPSCALE, ["video_latent", "audio_latent", "video", "poster"]),
@@ -110,7 +110,7 @@ BAD_BASE: list[dict[str, Any]] = [
     {"prompt": "x", "control": {"type": "depth", "strength": 1.1}, "control_source": SOURCE},
     {"prompt": "x", "control": {"type": "tile"}, "control_source": SOURCE},
     {"prompt": "x", "control": {"type": "depth", "preprocessed": 1}, "control_source": SOURCE},
-    {"prompt": "x", "detailer": "yes"},
+    {"prompt": "x", "detailer": True},  # the spatial stage's
     {"prompt": "x", "text_encoder": "gemma"},
 ]
 
