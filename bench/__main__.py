@@ -44,8 +44,11 @@ def main() -> int:
     for row in rows:
         table.add_row(*_cells(row))
     Console().print(table)
+    details = [row.detail for row in rows if row.detail]
+    for detail in details:
+        Console().print(detail, markup=False, highlight=False)
     if arguments.write:
-        told = f"Measured: {_machine()}, by `make bench ARGS=--write`.\n\n{_markdown(rows)}"
+        told = "\n\n".join([f"Measured: {_machine()}, by `make bench ARGS=--write`.", _markdown(rows), *details])
         PAGE.write_text(placed(PAGE.read_text(), "measured", told, task="bench"))
     return 0
 

@@ -1,7 +1,7 @@
 """What the pipeline adds to GPU time: one video after another through all stages, beside one worker that does it all.
 
-`python -m bench.chain` shows where the added seconds go. The GPU's own seconds are those that the engines slept, as
-they count them; everything else is added: RunPod's queue, the SDK, S3, ffmpeg, the orchestrator and the follower.
+The GPU's own seconds are those that the engines slept, as they count them; everything else is added: RunPod's queue,
+the SDK, S3, ffmpeg, the orchestrator and the follower. A table says where it goes.
 """
 
 import asyncio
@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from rich.console import Console
-from rich.table import Table
-
 from bench import alone, hop, videos
 from bench.rows import Row, percentile
 from bench.videos import Turn
@@ -21,6 +18,7 @@ from local.cloud import Cloud
 from local.comfyui_preview.service.times import Cost, ServiceTimes, shape_name
 from local.layout import Options
 from local.service_times import BASE_STEPS, REFINE_STEPS
+from scripts.places import markdown
 from shared import geometry
 from shared.contracts.vocabulary import Resolution, Stage
 
@@ -30,6 +28,7 @@ SCALE = 1 / 20
 MUST = 0.02
 """Of the GPU's seconds, unscaled: nothing of what is added is scaled either."""
 VIDEOS, ALONE_EVERY = 16, 3
+ALONE = "one worker that does it all"
 COLD = 1
 """Videos whose figures are left out: the first one warms every process up."""
 
@@ -89,7 +88,7 @@ class Chain:
         }
 
 
-async def run(count: int = VIDEOS, *, early_look: bool = False) -> tuple[list[Chain], list[float]]:
+async def run(count: int = VIDEOS) -> tuple[list[Chain], list[float]]:
     """Chains, and the seconds that the one-worker design adds; in turns, on one cloud."""
     with tempfile.TemporaryDirectory() as folder:
         options = Options(state=Path(folder), port=0, service_times=exact(GPU_SECONDS, SCALE), gateway=alone.served())
@@ -97,7 +96,7 @@ async def run(count: int = VIDEOS, *, early_look: bool = False) -> tuple[list[Ch
             await alone.start(cloud)
             chains, others = [], []
             for number in range(count):
-                asked = {**videos.DRAFT, **videos.ALL_STAGES, "prompt": f"chain {number}", "early_look": early_look}
+                asked = {**videos.DRAFT, **videos.ALL_STAGES, "prompt": f"chain {number}"}
                 made = await videos.make(cloud, asked)
                 turns = await asyncio.to_thread(videos.turns, cloud, made)
                 chains.append(Chain(made, await asyncio.to_thread(videos.began, cloud, made), turns))
@@ -117,25 +116,22 @@ async def measure() -> list[Row]:
         Row(
             f"whole chain minus the GPU's own seconds (slept 1:{1 / SCALE:.0f}), from asking to `succeeded` seen",
             f"under {MUST:.0%} of {gpu:.0f} s, {MUST * gpu:.2f} s",
-            f"p50 {middle / gpu:.2%} ({middle:.2f} s), p95 {most / gpu:.2%} ({most:.2f} s) of {len(added)} videos; one "
-            f"worker that does it all adds {median(others):.2f} s",
+            f"p50 {middle / gpu:.2%} ({middle:.2f} s), p95 {most / gpu:.2%} ({most:.2f} s) of {len(added)} videos; "
+            f"{ALONE} adds {median(others):.2f} s",
             middle < MUST * gpu,
+            detail=_breakdown(chains, others),
         ),
     ]
 
 
-def show(chains: Sequence[Chain], others: Sequence[float]) -> Table:
+def _breakdown(chains: Sequence[Chain], others: Sequence[float]) -> str:
     """Milliseconds: medians of each part and stage."""
-    table = Table("part", *Stage, "together", title=f"added, of {len(chains)} videos")
     every = [chain.parts() for chain in chains]
+    lines: list[Sequence[str]] = [("what the chain adds, in ms (medians)", *Stage, "together")]
     for name in every[0]:
         own = [1000 * median(values) for values in zip(*(parts[name] for parts in every), strict=True)]
         cells = [f"{value:.0f}" for value in own] if len(own) > 1 else [""] * len(Stage)
-        table.add_row(name, *cells, f"{sum(own):.0f}")
-    table.add_row("all", *[""] * len(Stage), f"{1000 * median(chain.added for chain in chains):.0f}")
-    table.add_row("one worker that does it all", *[""] * len(Stage), f"{1000 * median(others):.0f}")
-    return table
-
-
-if __name__ == "__main__":
-    Console().print(show(*asyncio.run(run())))
+        lines.append((name, *cells, f"{sum(own):.0f}"))
+    for name, seconds in (("all", median(chain.added for chain in chains)), (f"all, by {ALONE}", median(others))):
+        lines.append((name, *[""] * len(Stage), f"{1000 * seconds:.0f}"))
+    return markdown(*lines)

@@ -13,6 +13,8 @@ class Row:
     must: str
     found: str
     reached: bool
+    detail: str = ""
+    """Markdown that stands below the table."""
 
 
 def percentile(seconds: Sequence[float], share: int) -> float:
