@@ -173,8 +173,11 @@ async def test_what_may_be_stuck_is_found(cloud: Cloud) -> None:
     report = await told(cloud, f"generations/{old}")
     assert (report["finished_at"], report["runs"][0]["deadline_at"] is not None) == (None, True)
     assert (report["spans"][-1]["passing"], report["spans"][-1]["ends"]) == ("queued", report["at"])
-    [base, *_] = (await told(cloud, "overview"))["stages"]
-    assert base["submitted"]["count"] == 2
+    seen = await told(cloud, "overview")
+    assert (seen["stages"][0]["submitted"]["count"], seen["flows"][0]["accepted"]) == (2, 2)
+    await cloud.rows("UPDATE events SET type = 'progress' WHERE generation_id = %s AND type = 'stage.pending'", new)
+    events = (await told(cloud, f"generations/{new}"))["events"]
+    assert [each["type"] for each in events] == ["generation.queued", "stage.submitted", "generation.running"]
 
 
 async def test_a_runpod_that_does_not_answer_is_unknown_and_not_asked_again_at_once(cloud: Cloud) -> None:
