@@ -30,9 +30,10 @@ class LoadCloud:
 
     def __init__(self, state: Path, scenario: Scenario, workers: dict[Stage, int], *, scale: float, seed: int) -> None:
         state.mkdir(parents=True, exist_ok=True)
-        own, hot = Keys.of(state).api, secrets.token_urlsafe(24)
-        self.keys = {OTHERS: own, HOT: hot}
+        keys, hot = Keys.of(state), secrets.token_urlsafe(24)
+        self.keys = {OTHERS: keys.api, HOT: hot}
         said = {name: hashlib.sha256(key.encode()).hexdigest() for name, key in self.keys.items()}
+        operator = hashlib.sha256(keys.admin.encode()).hexdigest()
         self.cloud = Cloud(
             Options(
                 state=state,
@@ -44,7 +45,7 @@ class LoadCloud:
                     "GATEWAY_KEEP_RUN_SECONDS": "86400",  # RunPod forgets a job after half an hour; a soak is longer
                 },
                 orchestrator={
-                    "API_KEYS": f"{OTHERS}:{said[OTHERS]}:debug,{HOT}:{said[HOT]}",
+                    "API_KEYS": f"{OTHERS}:{said[OTHERS]}:debug,{HOT}:{said[HOT]},operator:{operator}:admin",
                     **scenario.settings,
                 },
             )
