@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+import numpy as np
+
 from scaling.records import Measured, StageRun
 from scaling.service_times import ServiceTimes, StageTimes
 from shared.contracts.vocabulary import Stage
@@ -18,9 +20,10 @@ def calibrate(measured: Measured) -> ServiceTimes:
     """Fits factor, fixed seconds and noise of each stage, and the seconds in between, as they are at speed 1.
 
     Only runs that succeeded count: of the others the end says nothing about the work. A stage with fewer than
-    `FEWEST` of them keeps the default. The factor and the fixed seconds are weighted least squares (the noise grows
-    with the estimate, so each run weighs 1 / estimate squared); where all estimates are alike, or the line would
-    start below zero, all is factor. ValueError: no stage had enough runs.
+    `FEWEST` of them keeps the default. The factor and the fixed seconds are least squares, each run weighed by 1 /
+    estimate: with these weights the seconds of all runs sum up to those that were seen, and how long a queue gets
+    hangs on that sum. Where all estimates are alike, or the line would start below zero, all is factor. ValueError:
+    no stage had enough runs.
     """
     good: dict[Stage, list[StageRun]] = defaultdict(list)
     for run in measured.runs:
@@ -46,13 +49,12 @@ def _fit(runs: Sequence[StageRun], speed: float) -> StageTimes:
 
 
 def _line(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """(factor, fixed): the line through (1/x, y/x), whose slope is the fixed part and whose start is the factor."""
-    inverse = [1 / about for about, _ in pairs]
-    ratio = [seconds / about for about, seconds in pairs]
-    through_zero = statistics.fmean(ratio), 0.0
-    if max(inverse) < 1.05 * min(inverse):
+    """(factor, fixed) of the line whose seconds sum up to those that were seen."""
+    about, seconds = (np.array(each) for each in zip(*pairs, strict=True))
+    through_zero = float(seconds.sum() / about.sum()), 0.0
+    if about.max() < 1.05 * about.min():
         return through_zero
-    fixed, factor = statistics.linear_regression(inverse, ratio)
+    factor, fixed = np.polyfit(about, seconds, 1, w=1 / np.sqrt(about)).tolist()
     return (factor, fixed) if fixed > 0 and factor > 0 else through_zero
 
 

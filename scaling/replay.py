@@ -10,7 +10,7 @@ from scaling.records import Measured
 from scaling.report import Spread, end_to_end, measured_spreads, spread
 from scaling.scenario import Endpoint, Faults, replayed
 from scaling.service_times import ServiceTimes
-from scaling.simulate import simulate
+from scaling.simulate import Result, simulate
 from shared.contracts.vocabulary import Frozen, Stage
 
 SEEDS = 40
@@ -53,6 +53,9 @@ class Comparison(Frozen):
     """End to end."""
     queues: dict[Stage, Versus]
     """Waits of each stage's runs: where the two part."""
+    exact: Versus | None
+    """End to end, once, with the seconds that each run really took: what is wrong with the queues, the workers and the
+    ways between, whatever chance did in this load. None where a run failed."""
 
 
 def replay(measured: Measured, service: ServiceTimes | None = None, seeds: Sequence[int] = range(SEEDS)) -> Comparison:
@@ -70,18 +73,21 @@ def replay(measured: Measured, service: ServiceTimes | None = None, seeds: Seque
         for stage, count in measured.workers.items()
     }
     faults = Faults(rate=failed, codes={"worker_lost": 1.0})
-    demands, here = replayed(measured), service.sped(measured.speed)
+    here, left = service.sped(measured.speed), {asked.generation for asked in measured.asked if not asked.succeeded}
+
+    def way(result: Result) -> Spread:
+        return end_to_end([asked for asked in result.asked if asked.generation not in left])
+
+    demands, exactly = replayed(measured), replayed(measured, exactly=True)
     results = [simulate(demands, endpoints, here, faults, seed) for seed in seeds]
     whole, queued = measured_spreads(measured)
-    left = {asked.generation for asked in measured.asked if not asked.succeeded}
+    once = (way(simulate(exactly, endpoints, here, faults, seeds[0])),)
     return Comparison(
         service=service,
-        whole=Versus(
-            measured=whole,
-            simulated=tuple(end_to_end([a for a in each.asked if a.generation not in left]) for each in results),
-        ),
+        whole=Versus(measured=whole, simulated=tuple(way(result) for result in results)),
         queues={
             stage: Versus(measured=seen, simulated=tuple(spread(each.fleets[stage].queued) for each in results))
             for stage, seen in queued.items()
         },
+        exact=None if failed else Versus(measured=whole, simulated=once),
     )

@@ -1,6 +1,7 @@
 """What is simulated: stages' endpoints, faults, and who asks for what. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import numpy as np
@@ -118,18 +119,27 @@ class Demand:
     arrival: float
     seconds: dict[Stage, float]
     """Estimated, of each stage that it needs, in order."""
+    ran: Mapping[Stage, float] = field(default_factory=dict)
+    """Seconds that a worker really had, of the stages of which it is known: these take so long, and do not fail."""
 
 
-def replayed(measured: Measured) -> list[Demand]:
-    """The generations of a measured load as demands, on the plan's clock."""
+def replayed(measured: Measured, *, exactly: bool = False) -> list[Demand]:
+    """The generations of a measured load as demands, on the plan's clock; `exactly`: with the seconds of each run."""
     first = {asked.generation: asked.arrival for asked in measured.asked}
     seconds: dict[str, dict[Stage, float]] = {}
+    ran: dict[str, dict[Stage, float]] = {}
     for run in measured.runs:
         seconds.setdefault(run.generation, {})[run.stage] = run.estimated
+        ran.setdefault(run.generation, {})[run.stage] = run.ran * measured.speed
         first.setdefault(run.generation, run.arrival)
     zero = min(first.values(), default=0.0)
     demands = [
-        Demand(name, (first[name] - zero) * measured.speed, {s: mine[s] for s in Stage if s in mine})
+        Demand(
+            name,
+            (first[name] - zero) * measured.speed,
+            {s: mine[s] for s in Stage if s in mine},
+            ran[name] if exactly else {},
+        )
         for name, mine in seconds.items()
     ]
     return sorted(demands, key=lambda demand: demand.arrival)

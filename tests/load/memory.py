@@ -1,7 +1,6 @@
 """How much memory the processes of a cloud take while it is under load: a leak shows as a line that goes up."""
 
 import asyncio
-import os
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -26,12 +25,11 @@ Look = tuple[float, Mapping[str, float]]
 class Process:
     pid: int
     parent: int
-    megabytes: float
     engine: bool
 
 
 class Growth(BaseModel):
-    """MB of one process, with those that it started: resident, so shared pages count in each."""
+    """MB of one process, with those that it started. What processes share is split among them (PSS)."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,7 +41,6 @@ class Growth(BaseModel):
 def living() -> list[Process]:
     """All processes of this machine, as /proc tells."""
     found = []
-    page = os.sysconf("SC_PAGE_SIZE") / 1e6
     for folder in Path("/proc").iterdir():
         if not folder.name.isdecimal():
             continue
@@ -52,12 +49,22 @@ def living() -> list[Process]:
         except OSError:  # it has ended meanwhile
             continue
         fields = stat.rpartition(")")[2].split()  # the name before it may hold anything
-        found.append(Process(int(folder.name), int(fields[1]), int(fields[21]) * page, ENGINE.encode() in command))
+        found.append(Process(int(folder.name), int(fields[1]), ENGINE.encode() in command))
     return found
 
 
-def by_service(processes: Iterable[Process], roots: Mapping[str, int]) -> dict[str, float]:
-    """Service -> MB of its process and all that it started; a worker's engine by itself, as `engine of …`. Pure."""
+def megabytes(pid: int) -> float:
+    """0 of one that has ended meanwhile."""
+    with suppress(OSError):
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        return next((float(line.split()[1]) / 1000 for line in lines if line.startswith("Pss:")), 0.0)
+    return 0.0
+
+
+def by_service(
+    processes: Iterable[Process], roots: Mapping[str, int], size: Callable[[int], float] = megabytes
+) -> dict[str, float]:
+    """Service -> MB of its process and all that it started; a worker's engine by itself, as `engine of …`."""
     children = defaultdict(list)
     for process in processes:
         children[process.parent].append(process)
@@ -68,8 +75,8 @@ def by_service(processes: Iterable[Process], roots: Mapping[str, int]) -> dict[s
         while left:
             process = left.pop()
             left += children[process.pid]
-            found[f"engine of {name}" if process.engine else name] += process.megabytes
-    return {name: round(megabytes, 1) for name, megabytes in found.items()}
+            found[f"engine of {name}" if process.engine else name] += size(process.pid)
+    return {name: round(each, 1) for name, each in found.items()}
 
 
 def growth(looks: Sequence[Look]) -> dict[str, Growth]:
@@ -102,6 +109,6 @@ async def _watch(roots: Callable[[], Mapping[str, int]], looks: list[Look]) -> N
     loop = asyncio.get_running_loop()
     began = loop.time()
     while True:
-        seen = by_service(await asyncio.to_thread(living), roots())
+        seen = await asyncio.to_thread(lambda: by_service(living(), roots()))
         looks.append((round(loop.time() - began, 1), seen))
         await asyncio.sleep(EVERY)

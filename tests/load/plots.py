@@ -47,7 +47,7 @@ def drawn(report: Report) -> Iterator[tuple[str, str, Figure]]:
         ("way", "From asking to the video in the user's hands", _way),
         ("seconds", "Seconds in the queue and on a worker", _seconds),
         ("gpu", "GPU-seconds a video, estimated for an H100", _gpu),
-        ("memory", "Resident memory of the processes, mean of each kind", _memory),
+        ("memory", "Memory of the processes, mean of each kind", _memory),
     )
     for name, about, draw in plots:
         if name == "memory" and not report.looks:
@@ -93,8 +93,8 @@ def _queues(report: Report) -> Figure:
         axes.fill_between(line.times, line.values, step="post", color=COLORS[stage], alpha=0.35, linewidth=0)
         _steps(axes, line, color=COLORS[stage], linewidth=1)
         axes.set_title(stage.value)
-        axes.set_ylim(bottom=0)
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    panels[0].set_ylim(bottom=0)  # now that all is drawn: they share one axis, and it no longer grows
     panels[1].set_ylabel("runs that wait")
     panels[-1].set_xlabel("seconds since the start")
     return figure
@@ -156,7 +156,7 @@ def _seconds(report: Report) -> Figure:
 
 
 def _gpu(report: Report) -> Figure:
-    figure, (axes,) = _figure(height=1.7)
+    figure, (axes,) = _figure(height=2.0)
     left = 0.0
     for stage, seconds in report.figures.gpu_seconds_of.items():
         axes.barh([""], [seconds], left=left, color=COLORS[stage], height=0.5, label=f"{stage.value} {seconds:.1f} s")
@@ -164,8 +164,8 @@ def _gpu(report: Report) -> Figure:
     axes.set_xlim(0, 1.02 * left if left else 1)
     axes.set_title(f"{left:.1f} s in all")
     axes.set_xlabel("seconds")
-    axes.legend(ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.4))
-    axes.grid(axis="y", visible=False)
+    figure.legend(ncols=3, loc="outside lower center")
+    axes.set_yticks([])
     return figure
 
 

@@ -131,7 +131,7 @@ SCENARIOS = {
         receiver_down=(0.1, 0.5),
         scale=((0.3, "spatial_upscale", 2), (0.8, "spatial_upscale", 1)),
     ),
-    "soak": Scenario("mixed, for long, with the stages scaled in turn", lambda _: 1.0, taste=_mixed, hot=0.2),
+    "soak": Scenario("mixed, with one user who asks for a fifth of it, for long", lambda _: 1.0, taste=_mixed, hot=0.2),
 }
 
 
