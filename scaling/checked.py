@@ -2,7 +2,7 @@
 
 from scaling.advisor import Advice, advise, foretell
 from scaling.arrivals import Poisson
-from scaling.calibrate import calibrate
+from scaling.calibrate import FEWEST, calibrate
 from scaling.mix import Kind
 from scaling.records import Measured
 from scaling.report import Spread, measured_spreads
@@ -34,6 +34,8 @@ def check(measured: Measured, service: ServiceTimes | None = None) -> Checked:
     if unknown := queues.keys() - measured.workers.keys():
         raise ValueError(f"the workers changed of {', '.join(sorted(unknown))}")
     demands = replayed(measured)
+    if len(demands) < FEWEST:
+        raise ValueError(f"{len(demands)} generations say nothing about a rate; measure for longer")
     per_hour = 3600 * (len(demands) - 1) / (demands[-1].arrival - demands[0].arrival)
     failed = sum(not run.succeeded for run in measured.runs) / len(measured.runs)
     scenario = Scenario(

@@ -7,6 +7,7 @@ from scaling.checked import check
 from scaling.records import Measured
 from scaling.replay import replay
 from scaling.service_times import ServiceTimes
+from shared.contracts.vocabulary import Stage
 from tests.unit.scaling.compact import FOLDER, packed, read, unpacked
 
 LOADS = sorted(path.stem for path in FOLDER.glob("*.json"))
@@ -32,11 +33,10 @@ def test_a_record_is_read_as_it_was_packed(load: Measured) -> None:
 
 def test_workers_took_what_was_slept_and_a_little_of_the_machine(load: Measured) -> None:
     """Else the machine was too busy for the record to be of any use."""
-    for stage, it in calibrate(load).stages.items():
+    for stage in Stage:
         runs = [run for run in load.runs if run.stage is stage]
         whole, slept = sum(run.ran for run in runs), sum(run.estimated for run in runs) / load.speed
         assert 0 <= (whole - slept) / len(runs) <= 3, stage
-        assert 0.12 <= it.sigma <= 0.2, stage  # 0.15 was drawn
 
 
 def test_with_the_seconds_of_each_run_the_simulation_has_the_p95_that_was_measured(load: Measured) -> None:
@@ -52,6 +52,13 @@ def test_with_seconds_drawn_anew_from_what_was_fitted_the_p95_is_right(load: Mea
 
 def test_a_load_is_foretold_by_the_service_times_of_another(load: Measured, busy: ServiceTimes) -> None:
     assert abs(replay(load, busy, SEEDS).whole.error) < RIGHT
+
+
+def test_of_a_load_that_is_too_short_or_changed_its_workers_the_advisor_says_nothing(load: Measured) -> None:
+    with pytest.raises(ValueError, match="measure for longer"):
+        check(load.model_copy(update={"asked": (), "runs": load.runs[:5]}))
+    with pytest.raises(ValueError, match="the workers changed of base_gen"):
+        check(load.model_copy(update={"workers": {}}))
 
 
 def test_the_advisor_would_have_taken_the_workers_that_there_were_or_one_more_of_a_stage(load: Measured) -> None:
