@@ -78,7 +78,6 @@ async def test_metrics_count_what_happened(cloud: Cloud) -> None:
         text = (await cloud.http.get("/metrics")).text
     for line in (
         'ltx2_accepted_total{quality="fast",resolution="draft"} 3.0',
-        'ltx2_workers{stage="base_gen",state="idle"} 1.0',
         'ltx2_stage_run_seconds_count{stage="base_gen",state="failed"} 1.0',
         "ltx2_followers 1.0",
         'ltx2_stage_runs_total{stage="base_gen",state="failed"} 1.0',
