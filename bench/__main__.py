@@ -11,13 +11,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import chain, cold_import, exchange, reuse, waste
+from bench import chain, cold_import, exchange, latents, reuse, waste
 from bench.rows import Row
 from scripts.places import markdown, placed
 
 PAGE = Path("docs/performance.md")
 BENCHES: dict[str, Callable[[], list[Row]]] = {
     "cold_import": cold_import.measure,
+    "latents": latents.measure,
     "exchange": lambda: asyncio.run(exchange.measure()),
     "chain": lambda: asyncio.run(chain.measure()),
     "reuse": lambda: asyncio.run(reuse.measure()),

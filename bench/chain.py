@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from bench import alone, hop, videos
+from bench import alone, hop, videos, worker_spans
 from bench.rows import Row, percentile
 from bench.videos import Turn
 from local.cloud import Cloud
@@ -113,6 +113,7 @@ async def measure() -> list[Row]:
     middle, most = percentile(added, 50), percentile(added, 95)
     return [
         hop.row(chain.turns for chain in chains),
+        *worker_spans.rows(chain.turns for chain in chains),
         Row(
             f"whole chain minus the GPU's own seconds (slept 1:{1 / SCALE:.0f}), from asking to `succeeded` seen",
             f"under {MUST:.0%} of {gpu:.0f} s, {MUST * gpu:.2f} s",

@@ -25,6 +25,7 @@ ALL_STAGES = {"spatial_upscale": True, "temporal_upscale": True}
 ENGINE = re.compile(r"preview: a prompt ended.* slept=([\d.]+) took=([\d.]+)")
 JOBS = """SELECT id, extract(epoch FROM created_at)::float AS queued, extract(epoch FROM started_at)::float AS taken,
                  extract(epoch FROM finished_at)::float AS returned FROM runpod_gateway.jobs"""
+PHASES = ("fetch", "accepted", "ended", "execute", "deliver", "upload", "total")
 EVENTS = "SELECT type, extract(epoch FROM at)::float AS at, data FROM events WHERE generation_id = %s ORDER BY seq"
 RUNS = "SELECT stage, runpod_id, reused FROM stage_runs WHERE generation_id = %s ORDER BY number"
 
@@ -65,7 +66,7 @@ class Turn:
     slept: float
     """Seconds of these that stand for the GPU's work, as the engine counts them."""
     phases: Mapping[str, float]
-    """Seconds of the worker's own phases: fetch, execute, deliver, upload."""
+    """Seconds of the worker's own phases, and of moments since its job began: see `shared/worker/run.py`."""
 
 
 async def make(cloud: Cloud, asked: Mapping[str, Any]) -> Made:
@@ -135,7 +136,7 @@ def _of_job(log: Path, job: str) -> dict[str, Any]:
         elif kind == "comfy_run":
             found["noticed"] = at
         elif kind == "stage_run":
-            phases = {name: event[name] for name in ("fetch", "execute", "deliver", "upload") if name in event}
+            phases = {name: event[name] for name in PHASES if name in event}
             return found | {"replied": at, "phases": phases}
     raise RuntimeError(f"the log {log.name} does not tell of the job {job}")
 

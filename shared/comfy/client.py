@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -70,6 +71,7 @@ class ComfyClient(ComfyApi):
         deadline_seconds: float,
         meter: ProgressMeter | None = None,
         on_progress: OnProgress | None = None,
+        on_accepted: Callable[[], None] = lambda: None,
     ) -> Run:
         """Execute a graph in API format and return the succeeded run (`outputs` by node id, `files(title)`).
 
@@ -79,6 +81,7 @@ class ComfyClient(ComfyApi):
             deadline_seconds: for the whole run, including its wait in the queue.
             meter: weights of the progress; by node class when left out.
             on_progress: called in the event loop whenever the progress changes; throttling is the caller's.
+            on_accepted: called once the server has taken the graph.
 
         Raises:
             FatalError: graph_rejected, model_missing, internal (a node failed).
@@ -92,7 +95,7 @@ class ComfyClient(ComfyApi):
         if prompt_id != _canonical(prompt_id):
             raise FatalError("internal", "prompt_id is no canonical lowercase UUID; ComfyUI would refuse it")
         tell = _teller(meter or ProgressMeter(graph), on_progress)
-        follower = Follower(self, Run(prompt_id, graph), self.patience, tell)
+        follower = Follower(self, Run(prompt_id, graph), self.patience, tell, on_accepted)
         started = time.monotonic()
         try:
             async with asyncio.timeout(deadline_seconds):
@@ -143,8 +146,11 @@ class ComfyClient(ComfyApi):
         await asyncio.gather(*self._cancelling, return_exceptions=True)  # each has a deadline of its own
         await super().aclose()
 
-    async def wait_ready(self, deadline_seconds: float) -> None:
-        """Return when the server answers; `comfy_crashed` at once when its process ends, else `comfy_unreachable`."""
+    async def wait_ready(self, deadline_seconds: float) -> Mapping[str, Any]:
+        """What the server says of itself, once it answers.
+
+        `comfy_crashed` at once when its process ends, else `comfy_unreachable`.
+        """
         tries = AsyncRetrying(
             stop=stop_after_delay(deadline_seconds),
             wait=wait_random(0.1, 0.4),
@@ -153,15 +159,15 @@ class ComfyClient(ComfyApi):
         )
         try:
             async with asyncio.timeout(deadline_seconds):
-                await tries(self._probe)
+                return await tries(self._probe)
         except TimeoutError as error:
             message = f"ComfyUI was not ready within {deadline_seconds:g} s"
             raise TransientError("comfy_unreachable", message) from error
 
-    async def _probe(self) -> None:
+    async def _probe(self) -> Mapping[str, Any]:
         if crashed := self.dead():
             raise crashed
-        await self.system_stats()
+        return await self.system_stats()
 
     async def _abandon(self, prompt_id: str) -> None:
         """Cancel even if this call is cancelled once more: then it goes on in the background."""

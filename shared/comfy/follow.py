@@ -52,13 +52,21 @@ class Patience:
 
 
 class Follower:
-    """One run from its post to its end. `tell` hears every change of its state."""
+    """One run from its post to its end. `tell` hears every change of its state, `accepted` that the server took it."""
 
-    def __init__(self, api: ComfyApi, run: Run, patience: Patience, tell: Callable[[Run], None]) -> None:
+    def __init__(
+        self,
+        api: ComfyApi,
+        run: Run,
+        patience: Patience,
+        tell: Callable[[Run], None],
+        accepted: Callable[[], None] = lambda: None,
+    ) -> None:
         self._api = api
         self._run = run
         self._patience = patience
         self._tell = tell
+        self._accepted = accepted
         self._client_id = uuid4().hex  # fresh for every run: events of an earlier one cannot get in
         self._losses = 0  # sockets lost since the last sign of life
         self._misses = 0  # questions in a row that the server did not answer
@@ -95,6 +103,7 @@ class Follower:
             raise
         if refused_part is not None:
             raise refused_part
+        self._accepted()
         self._alive_at = self._asked_at = time.monotonic()
 
     async def _step(self) -> None:

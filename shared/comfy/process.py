@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -110,13 +111,13 @@ class ComfyProcess:
         how = f"by signal {-code}" if code is not None and code < 0 else f"with exit code {code}"
         return TransientError("comfy_crashed", f"the ComfyUI process has ended {how}", exit_code=code)
 
-    async def start(self) -> None:
-        """Start the process unless it runs, and return when it answers.
+    async def start(self) -> Mapping[str, Any]:
+        """Start the process unless it runs; what it says of itself (GET /system_stats), once it answers.
 
         Raises TransientError: comfy_crashed when it ends first, comfy_unreachable after `ready_seconds`.
         """
         async with self._lock:
-            await self._start()
+            return await self._start()
 
     async def stop(self, grace_seconds: float = 10.0) -> None:
         """End the process and its whole group: politely, then by force after `grace_seconds`.
@@ -126,11 +127,11 @@ class ComfyProcess:
         async with self._lock:
             await self._stop(grace_seconds)
 
-    async def restart(self, grace_seconds: float = 10.0) -> None:
+    async def restart(self, grace_seconds: float = 10.0) -> Mapping[str, Any]:
         """A fresh process: after out_of_memory, comfy_crashed, or a client that is `stuck`."""
         async with self._lock:
             await self._stop(grace_seconds)
-            await self._start()
+            return await self._start()
 
     def kill(self) -> None:
         """End the process and its group by force, from any thread; whoever waits for it sees that it ended."""
@@ -145,19 +146,20 @@ class ComfyProcess:
         """Suspicious log lines after a mark (at most the last 1,000): errors that ComfyUI does not report."""
         return tuple(line for number, line in self._warnings if number > mark)
 
-    async def _start(self) -> None:
+    async def _start(self) -> Mapping[str, Any]:
         if not self.attached and not self.alive():
             await self._stop(0.0)  # what a dead leader left of its group
             self._spawn()
         async with self.client() as client:
             try:
-                await client.wait_ready(self._settings.ready_seconds)
+                stats = await client.wait_ready(self._settings.ready_seconds)
             except BaseException:
                 await self._stop(0.0)
                 raise
         if self.pid is not None:
             self._counter = memory.counter_of(self.pid)
             self._kills = memory.kills(self._counter) or 0
+        return stats
 
     def _spawn(self) -> None:
         settings, base = self._settings, self._settings.base_dir.absolute()

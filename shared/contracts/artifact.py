@@ -54,7 +54,8 @@ class Manifest(Frozen):
     models: dict[str, str]
     """File name -> sha256, or `repo@revision` where no hash is known."""
     timings: dict[str, float] = Field(default_factory=dict)
-    """Seconds by phase: fetch, execute, deliver, upload, total."""
+    """Seconds by phase: fetch, execute, deliver, upload, total; and from the job's start until ComfyUI had accepted the
+    graph and until it had ended."""
     versions: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -53,14 +53,12 @@ class Engine:
             self._doubtful = False
         ran_before = self.pid is not None
         try:
-            await self._process.start()
+            stats = await self._process.start()
         except TransientError as error:
             if error.code != "comfy_crashed" and not ran_before:
                 raise
             log.warning("engine_restarts", code=error.code)
-            await self._process.restart()
-        async with self._process.client() as client:
-            stats = await client.system_stats()
+            stats = await self._process.restart()
         self.name = f"ComfyUI {stats['system']['comfyui_version']}"
 
     async def catalogue(self) -> Mapping[str, Any]:

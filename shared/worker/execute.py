@@ -84,6 +84,7 @@ async def execute(
     *,
     seconds: float,
     on_progress: Callable[[Progress], None],
+    on_accepted: Callable[[], None] = lambda: None,
     weights: Mapping[str, float] | None = None,
     rounds: Mapping[str, int] | None = None,
     idle: bool = False,
@@ -103,6 +104,7 @@ async def execute(
         deadline_seconds=seconds,
         meter=ProgressMeter(api, weights=weights, rounds=rounds),
         on_progress=on_progress,
+        on_accepted=on_accepted,
     )
 
 

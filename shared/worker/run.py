@@ -49,11 +49,17 @@ class Timings:
     """Seconds by phase."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    moments: dict[str, float] = field(default_factory=dict)
+    """Seconds from the job's beginning until ComfyUI had `accepted` the graph, and until its end was known (`ended`).
+    Not in the reply, which has to be small."""
     began: float = field(default_factory=time.monotonic)
 
     def so_far(self) -> float:
         """Seconds since the job began."""
         return round(time.monotonic() - self.began, 3)
+
+    def mark(self, moment: str) -> None:
+        self.moments[moment] = self.so_far()
 
     @contextmanager
     def of(self, phase: str) -> Iterator[None]:
@@ -77,7 +83,7 @@ async def run_stage(worker: Worker, job: dict[str, Any], report: Report) -> dict
         raise
     except Exception as error:  # noqa: BLE001  the one border where everything becomes a typed reply
         answer = _failed(worker, job, error)
-    await throttle.settle()  # not after a cancel: nothing is replied then
+        await throttle.settle()  # not after a cancel: nothing is replied then
     return answer
 
 
@@ -123,6 +129,7 @@ async def _run(worker: Worker, job: dict[str, Any], report: Throttle) -> StageRe
                 after=timings.so_far(),
             )
             manifest = await _render(worker, work, stage_key, report, timings)
+        await report.settle()
     log.info(
         "stage_run",
         stage=stage,
@@ -132,6 +139,7 @@ async def _run(worker: Worker, job: dict[str, Any], report: Throttle) -> StageRe
         stage_key=stage_key,
         outcome="reused" if reused else "rendered",
         **timings.seconds,
+        **timings.moments,
     )
     shown = manifest.artifacts.get("video") or manifest.artifacts["video_latent"]
     return StageReply(
@@ -173,7 +181,9 @@ async def _render(worker: Worker, work: StageInput, stage_key: str, report: Thro
                     weights=weights_of(graph, durations.of(work)),
                     rounds=rounds_of(graph, outputs.expected(work).latent_frames),
                     on_progress=lambda progress: tell("executing", progress),
+                    on_accepted=lambda: timings.mark("accepted"),
                 )
+                timings.mark("ended")
                 made = await execute.collect(comfy, graph, run, names, folder)
         with timings.of("deliver"):
             files = await asyncio.to_thread(outputs.check_latents, work, made, names.execution)
@@ -222,7 +232,7 @@ def _conclude(
         params=keys.params_of(work),
         recipe=keys.recipe_of(work).model_dump(mode="json"),
         models=keys.models_of(work),
-        timings=dict(timings.seconds),
+        timings={**timings.seconds, **timings.moments},
         versions={"engine": worker.engine.name},
     )
     half_way = keys.latents_only(work)

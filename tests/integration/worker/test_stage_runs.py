@@ -36,6 +36,8 @@ async def test_a_prompt_alone_goes_through_all_three_stages(stages: Stages, tmp_
         manifest = stages.store.read_manifest_at(reply.manifest)
         assert "preview" in manifest.versions["engine"]
         assert "lighthouse" not in manifest.model_dump_json()
+        told = manifest.timings
+        assert told["fetch"] <= told["accepted"] <= told["ended"] <= reply.timings["total"]
         stages.store.download(manifest.artifacts["video"], tmp_path / "v.mp4")
         info = await media.probe(tmp_path / "v.mp4")
         assert (info.width, info.height) == size
