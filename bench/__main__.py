@@ -47,7 +47,7 @@ def main() -> int:
     Console().print(table)
     details = [row.detail for row in rows if row.detail]
     for detail in details:
-        Console().print(detail, markup=False, highlight=False)
+        Console().print(detail, markup=False, highlight=False, soft_wrap=True)
     if arguments.write:
         told = "\n\n".join([f"Measured: {_machine()}, by `make bench ARGS=--write`.", _markdown(rows), *details])
         PAGE.write_text(placed(PAGE.read_text(), "measured", told, task="bench"))

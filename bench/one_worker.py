@@ -11,6 +11,7 @@ from typing import Any
 import runpod
 import structlog
 
+from shared.contracts import keys
 from shared.contracts.stage import BaseGenInput, SpatialUpscaleInput, StageInput, TemporalUpscaleInput
 from shared.errors import MivoError, to_wire
 from shared.stage import Names, StageDefinition
@@ -46,7 +47,7 @@ async def make(worker: Worker, given: dict[str, Any]) -> dict[str, Any]:
         made: dict[str, Path] = {}
         async with worker.engine.session(names) as comfy:
             for definition, work in stages:
-                await execute.hand_over(comfy, made, names)
+                await execute.hand_over(comfy, {role: made[role] for role in keys.inputs_of(work)}, names)
                 graph = definition.graph(work, names)
                 with timings.of(definition.stage):
                     run = await execute.execute(
