@@ -6,6 +6,7 @@ Not by s3transfer, which hands bytes on in no order, or in order at twice the CP
 import hashlib
 import os
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -69,15 +70,18 @@ class Download:
         waiting = deque(_Part(start, min(start + step, size)) for start in range(0, max(size, 1), step))
         body = self._first(waiting[0])
         digest = hashlib.sha256()
+        if len(waiting) == 1:  # the kernel receives while we hash: threads would only cost
+            self._receive(waiting[0], body, digest.update)
+            return digest.hexdigest()
         coming: deque[tuple[_Part, Future[None]]] = deque()
         with ThreadPoolExecutor(min(at_once, len(waiting)), "download") as pool:
             try:
                 while waiting or coming:
                     while waiting and len(coming) < at_once:
                         part = waiting.popleft()
-                        coming.append((part, pool.submit(self._receive, part, None if part.start else body)))
+                        coming.append((part, pool.submit(self._queue, part, None if part.start else body)))
                     part, received = coming.popleft()
-                    while chunk := part.chunks.get():  # the end comes: every read in `_receive` has a time limit
+                    while chunk := part.chunks.get():  # the end comes: every read of `_receive` has a time limit
                         digest.update(chunk)
                     received.result()
             finally:
@@ -111,7 +115,13 @@ class Download:
                 raise corrupt(self._artifact, f"has fewer bytes than {self._artifact.bytes}") from error
             raise
 
-    def _receive(self, part: _Part, body: "StreamingBody | None") -> None:
+    def _queue(self, part: _Part, body: "StreamingBody | None") -> None:
+        try:
+            self._receive(part, body, part.chunks.put)
+        finally:
+            part.chunks.put(b"")
+
+    def _receive(self, part: _Part, body: "StreamingBody | None", take: Callable[[bytes], None]) -> None:
         """All chunks of a part, in order and each once: after a broken answer it goes on where that one ended."""
         at = part.start
         tries = Retrying(
@@ -121,20 +131,17 @@ class Download:
             sleep=sleep_using_event(self._given_up),
             reraise=True,
         )
-        try:
-            for attempt in tries:
-                if self._given_up.is_set():
-                    raise CancelledError
-                with attempt, closing(body or self._ask(_range(at, part.end))["Body"]) as stream:
-                    body = None
-                    while chunk := stream.read(CHUNK):
-                        if self._given_up.is_set():
-                            raise CancelledError
-                        part.chunks.put(chunk)
-                        _write(self._descriptor, chunk, at)
-                        at += len(chunk)
-        finally:
-            part.chunks.put(b"")
+        for attempt in tries:
+            if self._given_up.is_set():
+                raise CancelledError
+            with attempt, closing(body or self._ask(_range(at, part.end))["Body"]) as stream:
+                body = None
+                while chunk := stream.read(CHUNK):
+                    if self._given_up.is_set():
+                        raise CancelledError
+                    take(chunk)
+                    _write(self._descriptor, chunk, at)
+                    at += len(chunk)
 
 
 def _write(descriptor: int, chunk: bytes, at: int) -> None:
