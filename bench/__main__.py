@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import chain, cold_import, exchange, latents, reuse, waste
+from bench import accepts, chain, cold_import, exchange, followers, in_flight, latents, reuse, waste
 from bench.rows import Row
 from scripts.places import markdown, placed
 
@@ -21,6 +21,9 @@ BENCHES: dict[str, Callable[[], list[Row]]] = {
     "latents": latents.measure,
     "exchange": lambda: asyncio.run(exchange.measure()),
     "chain": lambda: asyncio.run(chain.measure()),
+    "accepts": lambda: asyncio.run(accepts.measure()),
+    "in_flight": lambda: asyncio.run(in_flight.measure()),
+    "followers": lambda: asyncio.run(followers.measure()),
     "reuse": lambda: asyncio.run(reuse.measure()),
     "waste": waste.measure,
 }

@@ -1,0 +1,59 @@
+"""Generations accepted a second, by one replica and by two over the same database."""
+
+from dataclasses import dataclass
+
+from bench.crowd import Cpu, crowd
+from bench.rows import Row, percentile
+
+MUST_RATE, MUST_P99, MUST_TWO = 150.0, 0.200, 1.7
+AT_ONCE = 16
+"""Clients that each wait for their answer before they ask again, at each replica."""
+WARM_SECONDS, SECONDS = 2.0, 10.0
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """By so many replicas."""
+
+    per_second: float
+    p99: float
+    orchestrator_ms: float
+    postgres_ms: float
+    """CPU of all replicas, and of Postgres, for one generation."""
+
+
+async def measure() -> list[Row]:
+    one, two = [await _accepted(replicas) for replicas in (1, 2)]
+    ratio = two.per_second / one.per_second
+    shared = "Postgres, S3 and the clients share the cores"
+    return [
+        Row(
+            "new generations accepted by one process",
+            f"over {MUST_RATE:.0f} a second, p99 under {MUST_P99 * 1000:.0f} ms",
+            f"{one.per_second:.0f} a second, p99 {one.p99 * 1000:.0f} ms, {AT_ONCE} at once; CPU for each: "
+            f"{one.orchestrator_ms:.1f} ms of the process and {one.postgres_ms:.1f} ms of Postgres; {shared}",
+            one.per_second > MUST_RATE and one.p99 < MUST_P99,
+        ),
+        Row(
+            "new generations accepted: two replicas beside one",
+            f"over {MUST_TWO} times",
+            f"{ratio:.2f} times ({two.per_second:.0f} a second); CPU for each: {two.orchestrator_ms:.1f} ms of a "
+            f"process and {two.postgres_ms:.1f} ms of Postgres; {shared}",
+            ratio > MUST_TWO,
+        ),
+    ]
+
+
+async def _accepted(replicas: int) -> Accepted:
+    async with crowd(orchestrators=replicas, POLL_SECONDS_MIN="60", POLL_SECONDS_MAX="60") as cloud:
+        await cloud.clients(what="accept", at_once=AT_ONCE, seconds=WARM_SECONDS)
+        before = cloud.cpu()
+        found = await cloud.clients(what="accept", at_once=AT_ONCE, seconds=SECONDS)
+        used: Cpu = cloud.cpu().since(before)
+    count = len(found["spent"])
+    return Accepted(
+        count / found["seconds"],
+        percentile(found["spent"], 99),
+        sum(used.orchestrators) / count * 1000,
+        used.postgres / count * 1000,
+    )
