@@ -57,6 +57,7 @@ def serve(settings: Settings) -> None:
         ws_ping_interval=20,
         ws_ping_timeout=20,
         ws_max_size=4096,  # clients have nothing to say there
+        ws_per_message_deflate=False,  # a message has 200 bytes; zlib would hold most of what a socket takes
     )
 
 

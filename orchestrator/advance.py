@@ -6,12 +6,10 @@ the same run, in which order, or on which replica.
 
 import random
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
-
-import structlog
 
 from orchestrator import news, transitions
 from orchestrator.history import looking, view_of
@@ -19,6 +17,7 @@ from orchestrator.metrics import Metrics
 from orchestrator.plan import Plan, make_plan
 from orchestrator.progression import overall, worth_telling
 from orchestrator.queue import CANCEL, DELIVER, SUBMIT, TELL, Queue
+from orchestrator.record import record
 from orchestrator.store import Connection, Database, Generation, StageRun, deliveries, events, generations, runs
 from orchestrator.transitions import (
     JITTER,
@@ -38,8 +37,6 @@ from shared.contracts.artifact import Artifact
 from shared.contracts.request import GenerationRequest
 from shared.contracts.stage import StageProgress
 from shared.contracts.vocabulary import Stage, TextEncoder
-
-log = structlog.get_logger()
 
 PENDING_SECONDS = 900
 """How long a run may wait for its submit task; only a lost task or a long outage takes so long."""
@@ -67,7 +64,7 @@ class Advance:
         queue: Queue,
         metrics: Metrics,
         *,
-        poll_seconds: float,
+        first_look: Callable[[], float],
         refuse_preview: bool,
         large_endpoints: Mapping[Stage, str],
         text_encoder: TextEncoder,
@@ -76,28 +73,29 @@ class Advance:
         self._database = database
         self._queue = queue
         self._metrics = metrics
-        self._poll_seconds = poll_seconds
+        self._first_look = first_look
         self._refuse_preview = refuse_preview
         self._large_endpoints = large_endpoints
         self._text_encoder = text_encoder
         self._tell_progress = tell_progress
 
-    async def create(self, connection: Connection, wanted: Created) -> Generation:
+    async def create(self, connection: Connection, wanted: Created) -> tuple[Generation, StageRun]:
         """Insert a generation with its first stage run, in the caller's transaction."""
+        generation_id, first = uuid4().hex, StartRun(wanted.plan.order[0], attempt=1)
+        queued = {"fraction": 0.0, news.LEFT: wanted.plan.estimated_seconds}
         generation = await generations.insert(
             connection,
-            generation_id=uuid4().hex,
+            generation_id=generation_id,
             owner=wanted.owner,
             request=wanted.request,
             plan=wanted.plan,
             image=wanted.image,
             control=wanted.control,
             credits_asked=wanted.credits_asked,
+            told=[("generation.queued", queued), ("stage.pending", news.pending(wanted.plan, first, wait=0.0))],
         )
-        queued = {"fraction": 0.0, news.LEFT: wanted.plan.estimated_seconds}
-        await events.append(connection, generation.id, "generation.queued", queued)
-        await self._start(connection, generation, StartRun(wanted.plan.order[0], attempt=1))
-        return generation
+        run = await self._pend(connection, generation_id, first, wait=0.0)
+        return generation, run
 
     async def on_run(self, run_id: str, event: transitions.Event) -> None:
         """Apply an event about a stage run; nothing happens when the run has ended, or never was."""
@@ -111,7 +109,7 @@ class Advance:
                 event = self._judged(generation, run, event)
             step = transitions.step(view_of(generation, run, history), event)
             await self._write(connection, generation, run, event, step)
-        self._count(generation, run, event, step)
+        record(self._metrics, generation, run, event, step)
 
     async def cancel(self, generation_id: str) -> bool:
         """False when the generation has ended already (or never was)."""
@@ -119,7 +117,7 @@ class Advance:
             generation = await generations.lock(connection, generation_id)
             if generation is None or generation.state.final:
                 return False
-            history = await runs.of_generation(connection, generation.id, lock=True)
+            history = await runs.of_generation(connection, generation_id, lock=True)
             run, event = history[-1], CancelAsked()
             step = transitions.step(view_of(generation, run, history), event)
             await self._write(connection, generation, run, event, step)
@@ -128,7 +126,7 @@ class Advance:
                 await self._queue.defer(
                     connection, CANCEL, run_id=base.id, stage=base.stage, runpod_id=str(base.runpod_id)
                 )
-        self._count(generation, run, event, step)
+        record(self._metrics, generation, run, event, step)
         return True
 
     async def show_early_look(self, generation_id: str, look: Artifact) -> None:
@@ -138,17 +136,18 @@ class Advance:
             if generation is None or generation.state.final or generation.early_look is not None:
                 return
             await generations.set_early_look(connection, generation_id, look)
-            await events.append(connection, generation_id, "early_look", {"early_look": look.model_dump(mode="json")})
+            told = ("early_look", {"early_look": look.model_dump(mode="json")})
+            await events.append(connection, generation_id, told)
             await self._tell(connection, generation, 0.0, 0.0, turn=True)
 
-    async def report(self, run_id: str, progress: StageProgress) -> None:
-        """Tell followers how far a live run is, when that is news."""
+    async def report(self, seen: StageRun, progress: StageProgress) -> None:
+        """Tell followers how far a live run is, when that is news. `seen`: as it was before RunPod was asked."""
         async with self._database.transaction() as connection:
-            generation = await generations.lock_by_run(connection, run_id)
-            run = await runs.get(connection, run_id)
+            generation = await generations.lock(connection, seen.generation_id)
+            run = await runs.get(connection, seen.id)
             if generation is None or run is None or run.state.final or progress.fraction <= run.progress:
                 return
-            await runs.set_progress(connection, run_id, progress.fraction)
+            await runs.set_progress(connection, run.id, progress.fraction)
             await news.progress(connection, generation, run, progress)
             before, now = (overall(generation.plan, run.stage, done) for done in (run.progress, progress.fraction))
             await self._tell(connection, generation, before, now, turn=False)
@@ -175,8 +174,9 @@ class Advance:
         event: transitions.Event,
         step: transitions.Step,
     ) -> None:
+        told: list[events.Told] = []
         if step.run is not run.state:
-            await self._write_run(connection, generation, run, event, step)
+            told.append(await self._write_run(connection, generation, run, event, step))
         if step.generation is not generation.state:
             refund = None
             if step.generation.final:
@@ -188,14 +188,12 @@ class Advance:
             }
             if step.generation is transitions.GenerationState.SUCCEEDED:
                 data["fraction"] = 1.0
-            await events.append(
-                connection,
-                generation.id,
-                f"generation.{step.generation}",
-                {name: value for name, value in data.items() if value is not None},
-            )
+            known = {name: value for name, value in data.items() if value is not None}
+            told.append((f"generation.{step.generation}", known))
         for effect in step.effects:
-            await self._effect(connection, generation, run, effect)
+            told += await self._effect(connection, generation, run, effect)
+        if told:
+            await events.append(connection, generation.id, *told)
         turned = step.run is not run.state and step.run in {RunState.RUNNING, RunState.SUCCEEDED}
         if turned and not step.generation.final:
             await self._tell(connection, generation, 0.0, 0.0, turn=True)
@@ -207,12 +205,12 @@ class Advance:
         run: StageRun,
         event: transitions.Event,
         step: transitions.Step,
-    ) -> None:
+    ) -> events.Told:
         data = news.where(generation, run, run.progress)
         match event:
             case Submitted(runpod_id):
                 await runs.submitted(
-                    connection, run.id, runpod_id, seconds=durations.QUEUE_SECONDS, poll_in=self._poll_seconds
+                    connection, run.id, runpod_id, seconds=durations.QUEUE_SECONDS, poll_in=self._first_look()
                 )
             case Started(ago):
                 seconds = generation.plan.of(run.stage).deadline_seconds + DEADLINE_GRACE_SECONDS
@@ -228,14 +226,15 @@ class Advance:
             case _:
                 pass  # the state says it all
         await runs.set_state(connection, run.id, step.run)
-        await events.append(connection, generation.id, f"stage.{step.run}", data)
+        return f"stage.{step.run}", data
 
     async def _effect(
         self, connection: Connection, generation: Generation, run: StageRun, effect: transitions.Effect
-    ) -> None:
+    ) -> list[events.Told]:
+        """What is to be told of it."""
         match effect:
             case StartRun():
-                await self._start(connection, generation, effect)
+                return [await self._start(connection, generation, effect)]
             case CancelRun(runpod_id):
                 await self._queue.defer(connection, CANCEL, run_id=run.id, stage=run.stage, runpod_id=runpod_id)
             case Announce():
@@ -243,18 +242,24 @@ class Advance:
                     delivery_id = f"msg_{uuid4().hex}"
                     await deliveries.insert(connection, delivery_id=delivery_id, generation_id=generation.id)
                     await self._queue.defer(connection, DELIVER, delivery_id=delivery_id)
+        return []
 
-    async def _start(self, connection: Connection, generation: Generation, effect: StartRun) -> None:
+    async def _start(self, connection: Connection, generation: Generation, effect: StartRun) -> events.Told:
         if effect.anew:
             plan = make_plan(generation.request, seed=generation.plan.seed, text_encoder=self._text_encoder)
             await generations.set_plan(connection, generation.id, plan)
             generation = generation.model_copy(update={"plan": plan})
         wait = effect.wait * (1 + random.uniform(0, JITTER))
+        await self._pend(connection, generation.id, effect, wait=wait)
+        return "stage.pending", news.pending(generation.plan, effect, wait=wait)
+
+    async def _pend(self, connection: Connection, generation_id: str, effect: StartRun, *, wait: float) -> StageRun:
+        """Insert a run, and have it submitted after `wait` seconds."""
         run_id = uuid4().hex
-        await runs.insert(
+        inserted = await runs.insert(
             connection,
             run_id=run_id,
-            generation_id=generation.id,
+            generation_id=generation_id,
             stage=effect.stage,
             attempt=effect.attempt,
             repair=effect.repair,
@@ -262,38 +267,5 @@ class Advance:
             token=secrets.token_urlsafe(24),
             seconds=wait + PENDING_SECONDS,
         )
-        data = {
-            "stage": effect.stage,
-            "attempt": effect.attempt,
-            "fraction": overall(generation.plan, effect.stage, 0.0),
-            "wait": round(wait, 3),
-        }
-        await events.append(connection, generation.id, "stage.pending", data)
         await self._queue.defer(connection, SUBMIT, after=wait, run_id=run_id)
-
-    def _count(
-        self,
-        generation: Generation,
-        run: StageRun,
-        event: transitions.Event,
-        step: transitions.Step,
-    ) -> None:
-        """After the commit: series and the canonical line of a stage run."""
-        if step.run is not run.state and step.run.final:
-            code = event.error.code if isinstance(event, Failed) else None
-            manifest = event.manifest if isinstance(event, Finished) else None
-            reused = manifest is not None and manifest.attempt_id != run.id
-            self._metrics.ended(run, step.run, code=code, manifest=manifest, reused=reused)
-            log.info(
-                "stage run",
-                generation_id=generation.id,
-                stage=run.stage,
-                attempt=run.attempt,
-                runpod_id=run.runpod_id,
-                state=step.run,
-                code=code,
-                reused=reused,
-            )
-        if step.generation is not generation.state and step.generation.final:
-            self._metrics.decided(generation, step.generation, effects=step.effects)
-            log.info("generation", generation_id=generation.id, state=step.generation, credits=generation.credits)
+        return inserted

@@ -30,10 +30,12 @@ from orchestrator.api import (
 from orchestrator.api.guide import GUIDE
 from orchestrator.api.observe import Observe
 from orchestrator.api.services import Services
+from orchestrator.feed import Feed
 from orchestrator.inputs import Inputs
 from orchestrator.library import Library
 from orchestrator.metrics import Metrics
 from orchestrator.outside import Outside
+from orchestrator.pace import Pace
 from orchestrator.poller import Poller
 from orchestrator.queue import STALLED_SECONDS, Queue
 from orchestrator.runpod_client import RunPodClient
@@ -113,11 +115,12 @@ async def _running(settings: Settings, metrics: Metrics) -> AsyncIterator[Servic
         )
         stack.push_async_callback(runpod.close)
         outside = Outside(settings.fetching)
+        pace = Pace(quickest=settings.poll_seconds_min, slowest=settings.poll_seconds_max)
         advance = Advance(
             database,
             queue,
             metrics,
-            poll_seconds=settings.poll_seconds_min,
+            first_look=lambda: pace.first,
             refuse_preview=settings.refuse_preview,
             large_endpoints=settings.large_endpoints,
             text_encoder=settings.text_encoder,
@@ -133,7 +136,9 @@ async def _running(settings: Settings, metrics: Metrics) -> AsyncIterator[Servic
             metrics=metrics,
         )
         tasks.register(queue)
-        poller = Poller(database=database, advance=advance, runpod=runpod, library=library, settings=settings)
+        poller = Poller(
+            database=database, advance=advance, runpod=runpod, library=library, settings=settings, pace=pace
+        )
         notices = Notices(database_url)
         loops = [
             asyncio.create_task(supervise.forever("poller", poller.run)),
@@ -153,9 +158,12 @@ async def _running(settings: Settings, metrics: Metrics) -> AsyncIterator[Servic
             ),
         ]
         stack.push_async_callback(_stop, loops)
+        feed = Feed(database, notices, library)
         inputs = Inputs(database=database, library=library, outside=outside)
         workforce = Workforce(runpod, settings)
-        yield Services(settings, database, queue, advance, library, runpod, inputs, poller, notices, metrics, workforce)
+        yield Services(
+            settings, database, queue, advance, library, runpod, inputs, poller, notices, feed, metrics, workforce
+        )
 
 
 async def _stop(loops: list[asyncio.Task[None]]) -> None:

@@ -87,7 +87,7 @@ class Inputs:
 
     async def _uploaded(self, upload_id: str, owner: str, kind: _Kind, *, field: str) -> Artifact:
         async def receive(path: Path) -> None:
-            async with self._database.transaction() as connection:
+            async with self._database.statements() as connection:
                 upload = await deliveries.get_upload(connection, upload_id, owner=owner)
             if upload is None:
                 raise UserError("invalid_input", "there is no such upload; POST /api/uploads makes one")

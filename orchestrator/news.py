@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from orchestrator.plan import Plan
 from orchestrator.progression import overall, remaining
 from orchestrator.store import Connection, Generation, StageRun, events
+from orchestrator.transitions import StartRun
 from shared.contracts.stage import StageProgress
 from shared.errors import ErrorBody
 
@@ -19,6 +21,16 @@ def where(generation: Generation, run: StageRun, fraction: float) -> dict[str, A
         "attempt": run.attempt,
         "stage_fraction": round(fraction, 4),
         "fraction": overall(generation.plan, run.stage, fraction),
+    }
+
+
+def pending(plan: Plan, start: StartRun, *, wait: float) -> dict[str, Any]:
+    """A stage run waits for `wait` seconds, and then to be submitted."""
+    return {
+        "stage": start.stage,
+        "attempt": start.attempt,
+        "fraction": overall(plan, start.stage, 0.0),
+        "wait": round(wait, 3),
     }
 
 
@@ -37,6 +49,5 @@ async def progress(connection: Connection, generation: Generation, run: StageRun
         due=told[0] - told[1] if told else None,
     )
     steps = said.model_dump(mode="json", exclude={"attempt_id", "fraction"}, exclude_none=True)
-    await events.append(
-        connection, generation.id, "progress", where(generation, run, said.fraction) | steps | {LEFT: left}
-    )
+    data = where(generation, run, said.fraction) | steps | {LEFT: left}
+    await events.append(connection, generation.id, ("progress", data))

@@ -5,6 +5,7 @@ Claims are rows with a time, taken under SKIP LOCKED, so any number of replicas 
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
@@ -13,7 +14,8 @@ from pydantic import ValidationError
 from orchestrator.advance import Advance
 from orchestrator.history import EARLY_LOOK_SECONDS
 from orchestrator.library import Library
-from orchestrator.progression import next_look, renders
+from orchestrator.pace import Pace
+from orchestrator.progression import renders
 from orchestrator.runpod_client import Job, JobState, RunPodClient
 from orchestrator.settings import Settings
 from orchestrator.store import Database, StageRun, generations, runs
@@ -32,18 +34,40 @@ ASK_SECONDS = 8.0
 """Most that RunPod, or the storage, is waited for within a look."""
 LEASE_SECONDS = 30.0
 """Longer than a look; the runs of a replica that was killed wait this long."""
+COUNT_SECONDS = 1.0
+"""Between two counts of all that is under way, which say how often each is looked at."""
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """A claim to be given back."""
+
+    run_id: str
+    claimed_until: datetime
+    due: float
+    """When the run is to be looked at again, by the clock of the loop."""
 
 
 class Poller:
     def __init__(
-        self, *, database: Database, advance: Advance, runpod: RunPodClient, library: Library, settings: Settings
+        self,
+        *,
+        database: Database,
+        advance: Advance,
+        runpod: RunPodClient,
+        library: Library,
+        settings: Settings,
+        pace: Pace,
     ) -> None:
         self._database = database
         self._advance = advance
         self._runpod = runpod
         self._library = library
         self._settings = settings
+        self._pace = pace
+        self._counted = -COUNT_SECONDS
         self._looking = 0
+        self._looked_at: list[_Looked] = []
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -52,41 +76,57 @@ class Poller:
 
     async def run(self) -> None:
         """Look at due runs until cancelled; a slow answer about one holds up no other."""
-        async with asyncio.TaskGroup() as group:
-            while True:
-                self._woken.clear()
-                for run_id, until in await self._claim():
-                    self._looking += 1
-                    group.create_task(self._look_safely(run_id, until))
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._settings.poll_seconds_min / 2):
-                        await self._woken.wait()
+        try:
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    self._woken.clear()
+                    for claim in await self._claim():
+                        self._looking += 1
+                        group.create_task(self._look_safely(claim))
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(self._settings.poll_seconds_min / 2):
+                            await self._woken.wait()
+        finally:
+            await self._give_back()
 
-    async def _claim(self) -> list[tuple[str, datetime]]:
-        limit = AT_ONCE - self._looking
-        async with self._database.transaction() as connection:
+    async def _claim(self) -> list[runs.Claim]:
+        """What is due now, after what was looked at has its next time."""
+        await self._give_back()
+        clock = asyncio.get_running_loop().time()
+        async with self._database.statements() as connection:
+            if clock - self._counted >= COUNT_SECONDS:
+                self._pace.live = await runs.count_all_live(connection)
+                self._counted = clock
+            limit = AT_ONCE - self._looking
             return await runs.claim_due(connection, limit=limit, lease=LEASE_SECONDS, contract=CONTRACT_VERSION)
 
-    async def _look_safely(self, run_id: str, claimed_until: datetime) -> None:
+    async def _give_back(self) -> None:
+        """One statement for all looks since the last time. Claims that it could not give back end by themselves."""
+        looked, self._looked_at = self._looked_at, []
+        if not looked:
+            return
+        clock = asyncio.get_running_loop().time()
+        again = [(each.run_id, each.claimed_until, max(0.0, each.due - clock)) for each in looked]
+        async with self._database.statements() as connection:
+            await runs.poll_again(connection, again)
+
+    async def _look_safely(self, claim: runs.Claim) -> None:
         pause = 0.0  # when we are stopped in the middle, others go on at once
         try:
-            pause = await self._looked(run_id)
+            pause = await self._looked(claim)
         except Exception:
-            log.exception("poll failed", run_id=run_id)  # one bad run never stops the others
+            log.exception("poll failed", run_id=claim.run_id)  # one bad run never stops the others
             pause = self._settings.poll_seconds_max
         finally:
             self._looking -= 1
-            async with self._database.transaction() as connection:
-                await runs.poll_again(connection, run_id, claimed_until=claimed_until, seconds=pause)
+            due = asyncio.get_running_loop().time() + pause
+            self._looked_at.append(_Looked(claim.run_id, claim.until, due))
             if pause < self._settings.poll_seconds_min:  # else the next tick is soon enough
                 asyncio.get_running_loop().call_later(pause, self.wake)
 
-    async def _looked(self, run_id: str) -> float:
+    async def _looked(self, claim: runs.Claim) -> float:
         """Look at one run; the seconds until the next look at it."""
-        async with self._database.transaction() as connection:
-            run = await runs.get(connection, run_id)
-        if run is None:
-            return 0.0
+        run = claim.run()
         done = run.progress
         try:
             async with asyncio.timeout(LOOK_SECONDS):
@@ -99,15 +139,9 @@ class Poller:
         except Exception as error:
             if not _overdue(run):
                 raise
-            log.exception("a look failed at the run's deadline", run_id=run_id)
+            log.exception("a look failed at the run's deadline", run_id=run.id)
             await self._advance.on_run(run.id, Failed(from_wire(to_wire(error, stage=run.stage))))
-        return self._pause(run, done)
-
-    def _pause(self, run: StageRun, done: float) -> float:
-        since = run.started_at or run.submitted_at or run.created_at
-        age = (datetime.now(UTC) - since).total_seconds()
-        quickest, slowest = self._settings.poll_seconds_min, self._settings.poll_seconds_max
-        return next_look(age, done, quickest=quickest, slowest=slowest)
+        return self._pace.following(run, done)
 
     async def look(self, run: StageRun) -> float:
         """Ask about one run, and apply what is learned; how far it is."""
@@ -130,14 +164,14 @@ class Poller:
             await self._advance.on_run(run.id, event)
         progress = _progress(run, job) if job is not None else None
         if progress is not None:
-            await self._advance.report(run.id, progress)
+            await self._advance.report(run, progress)
         if run.stage is not Stage.BASE_GEN:
             await self._seek_early_look(run)
         return max(run.progress, progress.fraction if progress else 0.0)
 
     async def _seek_early_look(self, run: StageRun) -> None:
         """The base may still be making it while a later stage is under way. It is a courtesy: trouble is not told."""
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             stage_key = await generations.awaited_look(connection, run.generation_id, seconds=EARLY_LOOK_SECONDS)
         if stage_key is None:
             return

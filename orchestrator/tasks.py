@@ -121,13 +121,11 @@ class Tasks:
             await self._advance.on_run(run_id, Failed(from_wire(to_wire(error))))
 
     async def _submit(self, run_id: str) -> None:
-        async with self._database.transaction() as connection:
-            run = await runs.get(connection, run_id)
-            if run is None or run.state is not RunState.PENDING:
-                return
-            generation = await generations.get(connection, run.generation_id)
-            history = await runs.of_generation(connection, run.generation_id)
-        if generation is None:
+        async with self._database.statements() as connection:
+            history = await runs.beside(connection, run_id)
+            generation = await generations.get(connection, history[0].generation_id) if history else None
+        run = next((row for row in history if row.id == run_id), None)
+        if generation is None or run is None or run.state is not RunState.PENDING:
             return
         contract = generation.plan.contract
         if contract > CONTRACT_VERSION:
@@ -138,7 +136,7 @@ class Tasks:
         work = _work(generation, run, history)
         stage_key = keys.stage_key(work)
         endpoint = self._settings.endpoint(run.stage, run.endpoint)
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             await runs.submitting(connection, run_id, stage_key=stage_key, endpoint=endpoint)
         damaged = upstream_of(history, run.stage) if run.repair else None
         if damaged is not None and damaged.manifest is not None:
@@ -166,7 +164,7 @@ class Tasks:
 
     async def cancel(self, run_id: str, stage: str, runpod_id: str) -> None:
         """Tell RunPod to stop; when it cannot be told, executionTimeout and ttl end the run."""
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             run = await runs.get(connection, run_id)
         endpoint = self._settings.endpoint(Stage(stage), run.endpoint if run else None)
         await self._runpod.cancel(endpoint, runpod_id)
@@ -174,7 +172,7 @@ class Tasks:
 
     async def deliver(self, context: JobContext, delivery_id: str) -> None:
         """Tell Mivo how a generation ended. At least once: the receiver knows a repetition by its webhook-id."""
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             delivery = await deliveries.get(connection, delivery_id)
             if delivery is None or delivery.state != "pending":
                 return
@@ -194,7 +192,7 @@ class Tasks:
             log.exception("webhook", generation_id=generation.id, delivery_id=delivery_id)
             answer, good = f"internal: {type(error).__name__}", False
         state = "delivered" if good else "dead" if self._deliveries.last(context.job) else "pending"
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             await deliveries.answered(connection, delivery_id, state=state, answer=answer)
         self._metrics.webhooks.labels(state).inc()
         log.info("webhook", generation_id=generation.id, delivery_id=delivery_id, state=state, answer=answer)
@@ -216,7 +214,7 @@ class Tasks:
         log.info("progress webhook", generation_id=generation_id, answer=answer)
 
     async def _told(self, generation_id: str) -> str:
-        async with self._database.transaction() as connection:
+        async with self._database.statements() as connection:
             generation = await generations.get(connection, generation_id)
             history = await runs.of_generation(connection, generation_id)
             left = await events.last_number(connection, generation_id, LEFT)

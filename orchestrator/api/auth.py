@@ -65,7 +65,7 @@ async def known(token: Token, services: Injected) -> ApiKey:
             headers={"WWW-Authenticate": "Bearer"},
         )
     structlog.contextvars.bind_contextvars(caller=key.name)
-    async with services.database.transaction() as connection:
+    async with services.database.statements() as connection:
         wait = await limits.take(connection, key.name, per_second=settings.rate_per_second, burst=settings.rate_burst)
     if wait:
         raise too_many(

@@ -18,7 +18,7 @@ async def runpod(run_id: str, token: str, services: Injected) -> Response:
     """Make the run due for polling, at most once in POLL_SECONDS_MIN. The body is not read; the token is compared
     in constant time.
     """
-    async with services.database.transaction() as connection:
+    async with services.database.statements() as connection:
         run = await runs.get(connection, run_id)
         # a forged id costs the same comparison as a real one
         if not hmac.compare_digest((run.token if run else "").encode(), token.encode()) or run is None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
+import psycopg
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
@@ -18,12 +19,12 @@ from orchestrator.api.answers import Generations
 from orchestrator.api.auth import Caller
 from orchestrator.api.body import json_body
 from orchestrator.api.document import WITH_BODY, WITH_KEY, answers, body_of
-from orchestrator.api.errors import invalid, not_found, too_many
+from orchestrator.api.errors import Problem, invalid, not_found, too_many
 from orchestrator.api.examples import EXAMPLES
 from orchestrator.api.services import Injected, Services
 from orchestrator.plan import make_plan
 from orchestrator.settings import ApiKey
-from orchestrator.store import Connection, generations, limits, runs
+from orchestrator.store import Generation, StageRun, generations, limits, runs
 from shared.contracts.problems import FieldProblem
 from shared.contracts.request import Batch, GenerationRequest
 from shared.contracts.stage import MAX_SEED
@@ -50,28 +51,33 @@ async def create(request: Request, services: Injected, key: Caller) -> JSONRespo
     data = await json_body(request)
     names = _names(_idempotency_key(request), data)
     digest = hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-    async with services.database.transaction() as connection:
-        known = await _known(connection, key.name, names, digest)
-        if not known:
-            await _require_room(services, connection, key, len(names))  # before anything is fetched for it
-    if known:
-        return await _shown(services, known, data, HTTPStatus.OK)
+    if known := await _known(services, key.name, names, digest):
+        return _answer(services, known, data, HTTPStatus.OK)
+    asked = parse(services, data)
+    if any(_fetches(each) for each in asked):
+        await _require_room(services, key, len(asked))  # before anything is fetched for it
     wanted = [
-        await _wanted(services, key.name, asked, prefix=f"tasks.{index}." if "tasks" in data else "")
-        for index, asked in enumerate(parse(services, data))
+        await _wanted(services, key.name, each, prefix=f"tasks.{index}." if "tasks" in data else "")
+        for index, each in enumerate(asked)
     ]
-    async with services.database.transaction() as connection:
-        await limits.hold(connection, key.name)
-        known = await _known(connection, key.name, names, digest)  # another request may have been quicker
-        if not known:
-            await _require_room(services, connection, key, len(wanted))
-            created = [(await services.advance.create(connection, each)).id for each in wanted]
-            await _remember(connection, key.name, names, digest, created)
-    if known:
-        return await _shown(services, known, data, HTTPStatus.OK)
+    try:
+        async with services.database.transaction() as connection:
+            created = [await services.advance.create(connection, each) for each in wanted]
+            for name, (made, _) in zip(names, created, strict=True):
+                if name:
+                    await generations.remember_key(
+                        connection, key.name, name, body_sha256=digest, generation_id=made.id
+                    )
+            await limits.require_room(connection, key.name, most=services.settings.in_flight_limit)
+    except psycopg.errors.UniqueViolation as error:  # another request with this key was quicker
+        if known := await _known(services, key.name, names, digest):
+            return _answer(services, known, data, HTTPStatus.OK)
+        raise TransientError("storage_unavailable", "another request with this Idempotency-Key failed") from error
+    except psycopg.errors.ConfigurationLimitExceeded as error:
+        raise _full(services) from error
     for each in wanted:
         services.metrics.taken(each.request)
-    return await _shown(services, created, data, HTTPStatus.CREATED)
+    return _answer(services, [(made, [run]) for made, run in created], data, HTTPStatus.CREATED)
 
 
 for _path, _examples in PATHS.items():
@@ -119,42 +125,49 @@ async def _wanted(services: Services, owner: str, asked: GenerationRequest, *, p
     )
 
 
-async def _require_room(services: Services, connection: Connection, key: ApiKey, wanted: int) -> None:
+def _fetches(asked: GenerationRequest) -> bool:
+    """Is anything read from elsewhere before it can start?"""
+    return bool(asked.image_urls or asked.upload_id or asked.control or asked.webhook_url)
+
+
+async def _require_room(services: Services, key: ApiKey, wanted: int) -> None:
+    async with services.database.statements() as connection:
+        if await limits.in_flight(connection, key.name) + wanted > services.settings.in_flight_limit:
+            raise _full(services)
+
+
+def _full(services: Services) -> Problem:
     limit = services.settings.in_flight_limit
-    if await limits.in_flight(connection, key.name) + wanted > limit:
-        raise too_many(
-            "too_many_in_flight",
-            f"at most {limit} generations of this key may be under way; wait for one, or cancel one",
-            seconds=FULL_SECONDS,
-        )
+    return too_many(
+        "too_many_in_flight",
+        f"at most {limit} generations of this key may be under way; wait for one, or cancel one",
+        seconds=FULL_SECONDS,
+    )
 
 
-async def _known(connection: Connection, owner: str, names: Sequence[str | None], digest: str) -> list[str]:
+async def _known(
+    services: Services, owner: str, names: Sequence[str | None], digest: str
+) -> list[tuple[Generation, list[StageRun]]]:
     """The generations that this key stands for already; none when it is new."""
-    found = []
-    for name in names:
-        known = await generations.of_key(connection, owner, name) if name else None
-        if known is None:
-            break
-        if known[0] != digest:
-            raise UserError(
-                "idempotency_conflict",
-                "this key came with another body before; use a new key for a new generation",
-                field="Idempotency-Key",
-            )
-        found.append(known[1])
+    found: list[tuple[Generation, list[StageRun]]] = []
+    if names[0] is None:
+        return found
+    async with services.database.statements() as connection:
+        for name in names:
+            known = await generations.of_key(connection, owner, str(name))
+            if known is None:
+                break
+            if known[0] != digest:
+                raise UserError(
+                    "idempotency_conflict",
+                    "this key came with another body before; use a new key for a new generation",
+                    field="Idempotency-Key",
+                )
+            generation = await generations.get(connection, known[1])
+            if generation is None:
+                raise not_found("generation")
+            found.append((generation, await runs.of_generation(connection, generation.id)))
     return found
-
-
-async def _remember(
-    connection: Connection, owner: str, names: Sequence[str | None], digest: str, created: list[str]
-) -> None:
-    """Undoes the transaction when the key is taken after all: by a release that does not hold the lock."""
-    for name, made in zip(names, created, strict=True):
-        if name and not await generations.remember_key(connection, owner, name, body_sha256=digest, generation_id=made):
-            raise TransientError(
-                "storage_unavailable", "another request with this Idempotency-Key was quicker; send it again"
-            )
 
 
 def _idempotency_key(request: Request) -> str | None:
@@ -173,16 +186,11 @@ def _names(key: str | None, data: dict[str, Any]) -> list[str | None]:
     return [key if key is None or index == 0 else f"{key} {index}" for index in range(count)]
 
 
-async def _shown(services: Services, ids: list[str], data: dict[str, Any], status: HTTPStatus) -> JSONResponse:
-    shown = []
-    async with services.database.transaction() as connection:
-        for generation_id in ids:
-            generation = await generations.get(connection, generation_id)
-            if generation is None:
-                raise not_found("generation")
-            history = await runs.of_generation(connection, generation_id)
-            shown.append(views.detail(generation, history, services.library))
+def _answer(
+    services: Services, made: list[tuple[Generation, list[StageRun]]], data: dict[str, Any], status: HTTPStatus
+) -> JSONResponse:
+    shown = [views.detail(generation, history, services.library) for generation, history in made]
     if "tasks" in data:
         return JSONResponse({"generations": shown, "credits": sum(each["credits"] for each in shown)}, status)
-    headers = {"Location": f"/api/generations/{ids[0]}"} if status is HTTPStatus.CREATED else None
+    headers = {"Location": f"/api/generations/{made[0][0].id}"} if status is HTTPStatus.CREATED else None
     return JSONResponse(shown[0], status, headers)

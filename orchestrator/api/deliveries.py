@@ -27,7 +27,7 @@ async def list_newest(
     before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
 ) -> JSONResponse:
     """The caller's webhooks, newest generation first; `?state=dead` are those that were given up."""
-    async with services.database.transaction() as connection:
+    async with services.database.statements() as connection:
         found = await deliveries.newest(connection, key.name, state=state, before=before, limit=limit)
     more = found[-1].number if len(found) == limit else None
     return JSONResponse({"deliveries": [views.delivery(row) for row in found], "next": more})

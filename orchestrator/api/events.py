@@ -5,7 +5,6 @@ generation has ended and all has been told.
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 from http import HTTPStatus
@@ -19,7 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from orchestrator.api.auth import Caller
 from orchestrator.api.document import REFERENCE, WITH_KEY, problems
-from orchestrator.api.follow import MAX_SEQ, SEND_SECONDS, LivedLongEnough, Seq, follow, shown
+from orchestrator.api.follow import MAX_SEQ, SEND_SECONDS, LivedLongEnough, Seq, follow
 from orchestrator.api.owned import owned
 from orchestrator.api.services import Injected, Services
 
@@ -87,8 +86,8 @@ async def stream(
 async def _told(services: Services, generation_id: str, seq: int) -> AsyncIterator[bytes]:
     with suppress(LivedLongEnough):
         async with aclosing(follow(services, generation_id, seq)) as followed:
-            async for event in followed:
-                if event is None:
+            async for message in followed:
+                if message is None:
                     yield KEEPALIVE_COMMENT
                     continue
-                yield format_sse_event(data_str=json.dumps(shown(event, services)), event=event.type, id=str(event.seq))
+                yield format_sse_event(data_str=message.text, event=message.type, id=str(message.seq))

@@ -11,7 +11,7 @@ from orchestrator.api.answers import Generation as GenerationAnswer
 from orchestrator.api.answers import GenerationPage
 from orchestrator.api.auth import Caller
 from orchestrator.api.document import WITH_KEY, answers
-from orchestrator.api.errors import Problem, not_found
+from orchestrator.api.errors import Problem
 from orchestrator.api.owned import owned
 from orchestrator.api.services import Injected, Services
 from orchestrator.store import generations, runs
@@ -27,7 +27,7 @@ async def list_newest(
     before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
 ) -> dict[str, Any]:
     """The caller's generations, newest first; `next` is the `before` of the following page."""
-    async with services.database.transaction() as connection:
+    async with services.database.statements() as connection:
         found = await generations.newest(connection, key.name, before=before, limit=limit)
     more = found[-1].number if len(found) == limit else None
     return {"generations": [views.summary(row) for row in found], "next": more}
@@ -36,8 +36,7 @@ async def list_newest(
 @router.get("/{generation_id}", responses=answers(GenerationAnswer, *WITH_KEY, HTTPStatus.NOT_FOUND))
 async def get(generation_id: str, services: Injected, key: Caller) -> JSONResponse:
     """One generation with every stage run, and the presigned video when it succeeded."""
-    await owned(services, generation_id, key.name)
-    return await _shown(services, generation_id, HTTPStatus.OK)
+    return await _shown(services, generation_id, key.name)
 
 
 @router.delete(
@@ -50,14 +49,11 @@ async def cancel(generation_id: str, services: Injected, key: Caller) -> JSONRes
     if not await services.advance.cancel(generation_id):
         ended = await owned(services, generation_id, key.name)
         raise Problem(HTTPStatus.CONFLICT, "already_ended", f"the generation is {ended.state} already")
-    return await _shown(services, generation_id, HTTPStatus.OK)
+    return await _shown(services, generation_id, key.name)
 
 
-async def _shown(services: Services, generation_id: str, status: HTTPStatus) -> JSONResponse:
-    async with services.database.transaction() as connection:
-        generation = await generations.get(connection, generation_id)
+async def _shown(services: Services, generation_id: str, owner: str) -> JSONResponse:
+    generation = await owned(services, generation_id, owner)
+    async with services.database.statements() as connection:
         history = await runs.of_generation(connection, generation_id)
-    if generation is None:
-        raise not_found("generation")
-    headers = {"Location": f"/api/generations/{generation_id}"} if status is HTTPStatus.CREATED else None
-    return JSONResponse(views.detail(generation, history, services.library), status, headers)
+    return JSONResponse(views.detail(generation, history, services.library))

@@ -7,7 +7,7 @@ from orchestrator.store import Generation, generations
 
 async def owned(services: Services, generation_id: str, owner: str) -> Generation:
     """The generation, if it is this key's; Problem 404 otherwise."""
-    async with services.database.transaction() as connection:
+    async with services.database.statements() as connection:
         generation = await generations.get(connection, generation_id, owner=owner)
     if generation is None:
         raise not_found("generation")

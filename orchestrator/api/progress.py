@@ -12,7 +12,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 
 from orchestrator.api.auth import SUBPROTOCOL, Token, caller, known
 from orchestrator.api.errors import Problem
-from orchestrator.api.follow import SEND_SECONDS, LivedLongEnough, Seq, follow, shown
+from orchestrator.api.follow import SEND_SECONDS, LivedLongEnough, Seq, follow
 from orchestrator.api.owned import owned
 from orchestrator.api.services import Injected, Services
 
@@ -20,6 +20,7 @@ log = structlog.get_logger()
 
 router = APIRouter()
 
+HEARTBEAT = '{"type":"heartbeat"}'
 NORMAL, GO_ELSEWHERE = 1000, 1012
 """Close codes: the generation has ended; come again (with `?after=`)."""
 
@@ -66,9 +67,9 @@ async def _stream(socket: WebSocket, generation_id: str, services: Services, seq
     """Send events until the last one, or until the socket has lived long enough; the close code."""
     try:
         async with aclosing(follow(services, generation_id, seq)) as followed:
-            async for event in followed:
-                message = {"type": "heartbeat"} if event is None else shown(event, services)
-                await asyncio.wait_for(socket.send_json(message), SEND_SECONDS)
+            async for message in followed:
+                async with asyncio.timeout(SEND_SECONDS):
+                    await socket.send_text(HEARTBEAT if message is None else message.text)
     except LivedLongEnough:
         return GO_ELSEWHERE
     return NORMAL

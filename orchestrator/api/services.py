@@ -7,6 +7,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from orchestrator.advance import Advance
+from orchestrator.feed import Feed
 from orchestrator.inputs import Inputs
 from orchestrator.library import Library
 from orchestrator.metrics import Metrics
@@ -30,11 +31,13 @@ class Services:
     inputs: Inputs
     poller: Poller
     notices: Notices
+    feed: Feed
     metrics: Metrics
     workforce: Workforce
 
 
-def services_of(connection: HTTPConnection) -> Services:
+async def services_of(connection: HTTPConnection) -> Services:
+    """Asynchronous although it waits for nothing: FastAPI calls what is not on a thread, for each request."""
     found: Services = connection.app.state.services
     return found
 

@@ -60,7 +60,7 @@ async def create(request: Request, services: Injected, key: Caller) -> JSONRespo
     put = services.library.upload_url(
         target, seconds=services.settings.upload_seconds, media_type=asked.media_type, size=asked.bytes
     )
-    async with services.database.transaction() as connection:
+    async with services.database.statements() as connection:
         await deliveries.insert_upload(
             connection, upload_id=upload_id, owner=key.name, key=target, media_type=asked.media_type, size=asked.bytes
         )

@@ -1,11 +1,14 @@
 """Queries of `generations` and of the idempotency keys that lead to them."""
 
+from collections.abc import Sequence
+
 from psycopg.types.json import Jsonb
 from pydantic import BaseModel
 
 from orchestrator.plan import Plan
 from orchestrator.store.database import Connection, is_id
-from orchestrator.store.rows import Generation
+from orchestrator.store.events import Told, columns
+from orchestrator.store.rows import Generation, inserted
 from orchestrator.transitions import GenerationState
 from shared.contracts.artifact import Artifact
 from shared.contracts.request import GenerationRequest
@@ -27,11 +30,17 @@ async def insert(
     image: Artifact | None,
     control: Artifact | None,
     credits_asked: int,
+    told: Sequence[Told],
 ) -> Generation:
+    """With its first events, of which nobody has to be woken."""
     cursor = connection.cursor(row_factory=Generation.factory)
     await cursor.execute(
-        "INSERT INTO generations (id, owner, state, request, plan, image, control, credits)"
-        " VALUES (%s, %s, 'queued', %s, %s, %s, %s, %s) RETURNING *",
+        "WITH made AS (INSERT INTO generations (id, owner, state, request, plan, image, control, credits, last_seq)"
+        " VALUES (%s, %s, 'queued', %s, %s, %s, %s, %s, %s) RETURNING *),"
+        " told AS (INSERT INTO events (generation_id, seq, at, type, data)"
+        " SELECT id, seq, clock_timestamp(), type, data"
+        " FROM made, unnest(%s::text[], %s::jsonb[]) WITH ORDINALITY AS told (type, data, seq))"
+        " SELECT * FROM made",
         (
             generation_id,
             owner,
@@ -40,12 +49,11 @@ async def insert(
             json_or_null(image),
             json_or_null(control),
             credits_asked,
+            len(told),
+            *columns(told),
         ),
     )
-    row = await cursor.fetchone()
-    if row is None:
-        raise RuntimeError("INSERT .. RETURNING gave no row")
-    return row
+    return inserted(await cursor.fetchone())
 
 
 async def get(connection: Connection, generation_id: str, *, owner: str | None = None) -> Generation | None:
@@ -136,14 +144,12 @@ async def count_live(connection: Connection) -> dict[str, int]:
     return {str(state): int(count) for state, count in await cursor.fetchall()}
 
 
-async def remember_key(connection: Connection, owner: str, key: str, *, body_sha256: str, generation_id: str) -> bool:
-    """False when the key is taken. Waits for another transaction that is about to take it."""
-    cursor = await connection.execute(
-        "INSERT INTO idempotency_keys (owner, key, body_sha256, generation_id) VALUES (%s, %s, %s, %s)"
-        " ON CONFLICT DO NOTHING",
+async def remember_key(connection: Connection, owner: str, key: str, *, body_sha256: str, generation_id: str) -> None:
+    """psycopg.errors.UniqueViolation when the key is taken; waits for a transaction that is about to take it."""
+    await connection.execute(
+        "INSERT INTO idempotency_keys (owner, key, body_sha256, generation_id) VALUES (%s, %s, %s, %s)",
         (owner, key, body_sha256, generation_id),
     )
-    return cursor.rowcount == 1
 
 
 async def of_key(connection: Connection, owner: str, key: str) -> tuple[str, str] | None:

@@ -32,9 +32,13 @@ async def take(connection: Connection, owner: str, *, per_second: float, burst: 
     return max(float(row[0]), 0.001) if row else 0.0
 
 
-async def hold(connection: Connection, owner: str) -> None:
-    """One transaction at a time makes a generation for this key, so that nobody counts past the limit."""
-    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('generations of ' || %s, 0))", (owner,))
+async def require_room(connection: Connection, owner: str, *, most: int) -> None:
+    """psycopg.errors.ConfigurationLimitExceeded when the key has more generations than `most` that have not ended,
+    those that this transaction has made among them.
+
+    Ask last: from here to the end of the transaction nobody else makes one for this key, so nobody counts past it.
+    """
+    await connection.execute("SELECT require_room(%s, %s)", (owner, most))
 
 
 async def in_flight(connection: Connection, owner: str) -> int:

@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 
 import psycopg
 import structlog
@@ -23,6 +24,8 @@ class Notices:
     def __init__(self, url: str) -> None:
         self._url = url
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._latest: dict[str, int] = {}
+        self._numbers = count()
 
     @contextmanager
     def follow(self, generation_id: str) -> Iterator[asyncio.Event]:
@@ -30,13 +33,19 @@ class Notices:
         a lost connection wakes everybody, as news may have been missed.
         """
         news = asyncio.Event()
+        if generation_id not in self._waiting:
+            self._latest[generation_id] = next(self._numbers)  # what was read before may lack what nobody heard of
         self._waiting[generation_id].add(news)
         try:
             yield news
         finally:
             self._waiting[generation_id].discard(news)
             if not self._waiting[generation_id]:
-                del self._waiting[generation_id]
+                del self._waiting[generation_id], self._latest[generation_id]
+
+    def latest(self, generation_id: str) -> int:
+        """The number of the latest news of a generation that is being followed. What is read from now on holds it."""
+        return self._latest[generation_id]
 
     async def listen(self) -> None:
         """Pass news on until cancelled."""
@@ -56,11 +65,16 @@ class Notices:
             self._wake_all()
             while True:
                 async for notice in connection.notifies(timeout=CHECK_SECONDS):
-                    for news in self._waiting.get(notice.payload, ()):
-                        news.set()
+                    self._wake(notice.payload)
                 await connection.execute("SELECT 1")
 
     def _wake_all(self) -> None:
-        for group in self._waiting.values():
-            for news in group:
-                news.set()
+        for generation_id in self._waiting:
+            self._wake(generation_id)
+
+    def _wake(self, generation_id: str) -> None:
+        if generation_id not in self._waiting:
+            return
+        self._latest[generation_id] = next(self._numbers)
+        for news in self._waiting[generation_id]:
+            news.set()

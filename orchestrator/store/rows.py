@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from psycopg import AsyncCursor
 from pydantic import BaseModel, ConfigDict
@@ -22,9 +22,22 @@ class Row(BaseModel):
     def factory(cls, cursor: AsyncCursor[Any]) -> Callable[[Sequence[Any]], Self]:
         """A psycopg row factory."""
         names = [column.name for column in cursor.description or ()]
-        # what was accepted once stays readable, whatever settings and contract say today
-        context = {"allow_draft": True, "any_contract": True}
-        return lambda values: cls.model_validate(dict(zip(names, values, strict=True)), context=context)
+        return lambda values: cls.read(dict(zip(names, values, strict=True)))
+
+    @classmethod
+    def read(cls, values: dict[str, Any]) -> Self:
+        """What was accepted once stays readable, whatever settings and contract say today."""
+        return cls.model_validate(values, context={"allow_draft": True, "any_contract": True})
+
+
+R = TypeVar("R", bound=Row)
+
+
+def inserted(row: R | None) -> R:
+    """Of INSERT .. RETURNING."""
+    if row is None:
+        raise RuntimeError("INSERT .. RETURNING gave no row")
+    return row
 
 
 class Generation(Row):

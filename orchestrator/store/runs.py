@@ -1,13 +1,16 @@
 """Queries of `stage_runs`."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from psycopg import sql
+from psycopg.rows import dict_row
 
 from orchestrator.store.database import Connection, is_id
 from orchestrator.store.generations import json_or_null
-from orchestrator.store.rows import StageRun
+from orchestrator.store.rows import StageRun, inserted
 from orchestrator.transitions import RunState
 from shared.contracts.artifact import Manifest
 from shared.contracts.vocabulary import Stage
@@ -27,15 +30,17 @@ async def insert(
     endpoint: str | None,
     token: str,
     seconds: float,
-) -> None:
+) -> StageRun:
     """A pending run that has to be submitted within `seconds`, to the stage's usual endpoint unless one is named."""
-    await connection.execute(
+    cursor = connection.cursor(row_factory=StageRun.factory)
+    await cursor.execute(
         "INSERT INTO stage_runs"
         " (id, generation_id, stage, attempt, state, repair, endpoint, token, deadline_at, next_poll_at)"
         " SELECT %s, %s, %s, %s, 'pending', %s, %s, %s, at, at"
-        " FROM (SELECT clock_timestamp() + make_interval(secs => %s) AS at) AS deadline",
+        " FROM (SELECT clock_timestamp() + make_interval(secs => %s) AS at) AS deadline RETURNING *",
         (run_id, generation_id, stage, attempt, repair, endpoint, token, seconds),
     )
+    return inserted(await cursor.fetchone())
 
 
 async def get(connection: Connection, run_id: str) -> StageRun | None:
@@ -52,6 +57,17 @@ async def of_generation(connection: Connection, generation_id: str, *, lock: boo
     ending = sql.SQL(" FOR UPDATE") if lock else sql.SQL("")
     query = sql.SQL("SELECT * FROM stage_runs WHERE generation_id = %s ORDER BY number")
     await cursor.execute(query + ending, (generation_id,))
+    return await cursor.fetchall()
+
+
+async def beside(connection: Connection, run_id: str) -> list[StageRun]:
+    """All runs of the generation that this run is of, oldest first."""
+    cursor = connection.cursor(row_factory=StageRun.factory)
+    await cursor.execute(
+        "SELECT * FROM stage_runs WHERE generation_id = (SELECT generation_id FROM stage_runs WHERE id = %s)"
+        " ORDER BY number",
+        (run_id,),
+    )
     return await cursor.fetchall()
 
 
@@ -104,33 +120,60 @@ async def set_progress(connection: Connection, run_id: str, fraction: float) -> 
     await connection.execute("UPDATE stage_runs SET progress = %s WHERE id = %s", (fraction, run_id))
 
 
-async def claim_due(connection: Connection, *, limit: int, lease: float, contract: int) -> list[tuple[str, datetime]]:
-    """Live runs whose time to be looked at has come, and until when nobody else gets them: for `lease` seconds.
+@dataclass(frozen=True)
+class Claim:
+    """A run that is ours to look at. Its row is read by whoever looks: one that this release cannot read must not keep
+    the others from it.
+    """
+
+    values: dict[str, Any]
+
+    @property
+    def run_id(self) -> str:
+        return str(self.values["id"])
+
+    @property
+    def until(self) -> datetime:
+        """Until when nobody else gets it."""
+        found: datetime = self.values["next_poll_at"]
+        return found
+
+    def run(self) -> StageRun:
+        return StageRun.read(self.values)
+
+
+async def claim_due(connection: Connection, *, limit: int, lease: float, contract: int) -> list[Claim]:
+    """Live runs whose time to be looked at has come; nobody else gets them for `lease` seconds.
 
     Runs of generations that were planned under a newer contract are left to newer replicas until their deadline.
-    Only ids: a row that this release cannot read must not keep the others from it.
     """
-    cursor = await connection.execute(
+    cursor = connection.cursor(row_factory=dict_row)
+    await cursor.execute(
         sql.SQL(
             "UPDATE stage_runs SET next_poll_at = clock_timestamp() + make_interval(secs => %s)"
             " WHERE id IN (SELECT id FROM stage_runs WHERE {live} AND next_poll_at <= clock_timestamp()"
             " AND (deadline_at <= clock_timestamp() OR %s >= (SELECT"
             " (plan #>> '{{stages,0,params,contract_version}}')::int FROM generations WHERE id = generation_id))"
-            " ORDER BY next_poll_at LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING id, next_poll_at"
+            " ORDER BY next_poll_at LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING *"
         ).format(live=sql.SQL(LIVE)),
         (lease, contract, limit),
     )
-    return [(str(run_id), until) for run_id, until in await cursor.fetchall()]
+    return [Claim(values) for values in await cursor.fetchall()]
 
 
-async def poll_again(connection: Connection, run_id: str, *, claimed_until: datetime, seconds: float) -> None:
-    """Give a claim back; a hint that came while we held it (`due_soon`) keeps its earlier time."""
+async def poll_again(connection: Connection, looked: Sequence[tuple[str, datetime, float]]) -> None:
+    """Give claims back: (run, claimed until, seconds until the next look).
+
+    A hint that came while we held one (`due_soon`) keeps its earlier time.
+    """
+    ids, until, seconds = zip(*looked, strict=True)
     await connection.execute(
         "UPDATE stage_runs SET next_poll_at = CASE WHEN deadline_at > clock_timestamp()"
-        " THEN LEAST(deadline_at, clock_timestamp() + make_interval(secs => %s))"
-        " ELSE clock_timestamp() + make_interval(secs => %s) END"
-        " WHERE id = %s AND next_poll_at = %s",
-        (seconds, seconds, run_id, claimed_until),
+        " THEN LEAST(deadline_at, clock_timestamp() + make_interval(secs => seconds))"
+        " ELSE clock_timestamp() + make_interval(secs => seconds) END"
+        " FROM unnest(%s::text[], %s::timestamptz[], %s::float8[]) AS looked (run_id, until, seconds)"
+        " WHERE id = run_id AND next_poll_at = until",
+        (list(ids), list(until), list(seconds)),
     )
 
 
@@ -149,6 +192,14 @@ async def due_soon(connection: Connection, run_id: str, *, gap: float) -> None:
             " WHERE id = {run_id} AND {live}"
         ).format(look=look, run_id=run_id, live=sql.SQL(LIVE))
     )
+
+
+async def count_all_live(connection: Connection) -> int:
+    cursor = await connection.execute(
+        sql.SQL("SELECT count(*) FROM stage_runs WHERE {live}").format(live=sql.SQL(LIVE))
+    )
+    row = await cursor.fetchone()
+    return int(row[0]) if row else 0
 
 
 async def count_live(connection: Connection) -> list[tuple[str, str, int, float]]:

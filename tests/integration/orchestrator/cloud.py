@@ -149,7 +149,7 @@ async def replica(database_url: str) -> AsyncIterator[Replica]:
             database,
             queue,
             Metrics(),
-            poll_seconds=60,
+            first_look=lambda: 60,
             refuse_preview=False,
             large_endpoints={},
             text_encoder=TextEncoder.SINGLE,

@@ -1,5 +1,6 @@
 """A database that takes connections and says nothing: a statement ends with an error, and the next one works."""
 
+import math
 import time
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlsplit
@@ -38,6 +39,13 @@ async def ask(database: Database) -> None:
         await connection.execute("SELECT 1")
 
 
+async def let_age(database: Database) -> None:
+    """As if nobody had asked its connections for long."""
+    async with database.pool.connection() as one, database.pool.connection() as other:
+        pass
+    one.answered_at = other.answered_at = -math.inf
+
+
 async def test_a_statement_that_is_not_answered_fails_in_time(database: Database, proxy: FaultProxy) -> None:
     async def fall_silent_in_the_middle() -> None:
         async with database.transaction() as connection:
@@ -52,6 +60,7 @@ async def test_a_statement_that_is_not_answered_fails_in_time(database: Database
 
 async def test_connections_that_died_in_the_pool_are_replaced(database: Database, proxy: FaultProxy) -> None:
     await ask(database)
+    await let_age(database)
     proxy.break_with(Trouble.HALF_OPEN)
     proxy.heal()
     began = time.monotonic()

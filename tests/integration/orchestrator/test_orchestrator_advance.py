@@ -46,7 +46,7 @@ async def started(over: Replica) -> tuple[str, str]:
     plan = make_plan(request, seed=1)
     async with over.database.transaction() as connection:
         created = Created(owner="mivo", request=request, plan=plan, image=None, control=None, credits_asked=30)
-        generation = await over.advance.create(connection, created)
+        generation, _ = await over.advance.create(connection, created)
         [run] = await runs.of_generation(connection, generation.id)
     return generation.id, run.id
 
@@ -149,7 +149,7 @@ async def test_claims_are_shared_out(migrated_url: str) -> None:
         async def claim(over: Replica) -> list[str]:
             async with over.database.transaction() as connection:
                 found = await runs.claim_due(connection, limit=7, lease=60, contract=CONTRACT_VERSION)
-                return [run_id for run_id, _ in found]
+                return [claimed.run_id for claimed in found]
 
         claimed = [
             run_id for batch in await asyncio.gather(*(claim(over) for over in [one, two] * 3)) for run_id in batch

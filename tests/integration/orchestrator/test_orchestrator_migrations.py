@@ -49,7 +49,8 @@ def up_to(last: str) -> Source:
 
 def statements(script: str) -> list[str]:
     bare = re.sub(r"--[^\n]*", "", script)
-    return [" ".join(part.split()) for part in bare.split(";") if part.strip()]
+    parts = re.findall(r"(?:\$\$.*?\$\$|[^;])+", bare, re.DOTALL)  # the body of a function is one with it
+    return [" ".join(part.split()) for part in parts if part.strip()]
 
 
 @pytest.mark.parametrize("name", NAMES[1:])

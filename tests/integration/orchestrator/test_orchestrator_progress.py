@@ -8,7 +8,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from orchestrator.api.told import ProgressEvent
-from tests.integration.orchestrator.cloud import KEY, OTHER_KEY, Cloud, orchestrating
+from orchestrator.feed import Feed
+from orchestrator.library import Library
+from orchestrator.store import events
+from orchestrator.store.notices import Notices
+from tests.integration.orchestrator.cloud import KEY, OTHER_KEY, PATIENCE, Cloud, orchestrating, replica
 from tests.integration.orchestrator.conftest import StartCloud
 from tests.integration.orchestrator.test_orchestrator_faults import hold
 
@@ -130,3 +134,27 @@ async def test_strangers_see_nothing(cloud: Cloud, headers: dict[str, str], stat
     answer = refused.value.response
     assert answer.status_code == status
     assert json.loads(answer.body or b"")["code"] == code
+
+
+async def test_followers_share_what_was_read_since_the_latest_news(cloud: Cloud) -> None:
+    made = await cloud.create()
+    await cloud.ended(made["id"])
+    notices = Notices(cloud.database_url)
+    async with replica(cloud.database_url) as over, asyncio.timeout(PATIENCE):
+        feed = Feed(over.database, notices, Library(cloud.store, presign_seconds=60))
+        with notices.follow(made["id"]) as news:
+            listening = asyncio.create_task(notices.listen())
+            await news.wait()  # until it listens
+            pages = await asyncio.gather(*(feed.after(made["id"], 0) for _ in range(20)))
+            assert all(page is pages[0] for page in pages)
+            assert pages[0].ended
+            news.clear()
+            async with over.database.transaction() as connection:
+                early = asyncio.create_task(feed.after(made["id"], pages[0].messages[-1].seq))
+                await events.append(connection, made["id"], ("progress", {"fraction": 1.0}))
+            await news.wait()
+            late = await feed.after(made["id"], pages[0].messages[-1].seq)
+        assert [message.type for message in late.messages] == ["progress"]
+        assert late is not await early
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
