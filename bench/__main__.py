@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import accepts, chain, cold_import, exchange, followers, in_flight, latents, reuse, waste
+from bench import accepts, chain, cold_import, decode_memory, exchange, followers, in_flight, latents, reuse, waste
 from bench.rows import Row
 from scripts.places import markdown, placed
 
@@ -26,6 +26,7 @@ BENCHES: dict[str, Callable[[], list[Row]]] = {
     "followers": lambda: asyncio.run(followers.measure()),
     "reuse": lambda: asyncio.run(reuse.measure()),
     "waste": waste.measure,
+    "decode_memory": lambda: asyncio.run(decode_memory.measure()),
 }
 """In the order of the table."""
 HEAD = ("what", "must reach", "found", "")

@@ -55,9 +55,7 @@ async def make(worker: Worker, given: dict[str, Any]) -> dict[str, Any]:
                     )
                 made = await execute.collect(comfy, graph, run, names, folder)
         with timings.of("deliver"):
-            files = await outputs.deliver(
-                last, made["clip"], made["sound"], folder, names.execution, comment="one worker"
-            )
+            files = await outputs.check_video(last, made["video"], folder, names.execution)
         with timings.of("upload"):
             artifacts = await outputs.upload(worker.store, files)
     video = artifacts["video"]

@@ -11,6 +11,7 @@ ENV WORKER_QUALITIES=$QUALITIES WORKER_PRECISIONS=$PRECISIONS WORKER_OPTIONS=$OP
 COPY shared /app/shared
 COPY models /app/models
 COPY workers/__init__.py /app/workers/__init__.py
+COPY workers/comfy_nodes /app/workers/comfy_nodes
 COPY workers/base_gen /app/workers/base_gen
 CMD ["python", "-m", "models.start", "base_gen"]
 

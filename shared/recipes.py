@@ -51,7 +51,7 @@ class ControlGuide(Frozen):
 
 
 class Decode(Frozen):
-    """VAEDecodeTiled; always tiled: a whole 1080p clip needs 78 GB (facts/ltx2.md section 3.3).
+    """Tiles of the decoder; always tiled: a whole 1080p clip needs 78 GB (facts/ltx2.md section 3.3).
 
     64 frames with 24 of overlap are the reference's own default. 8 of overlap is one latent frame, blended over one
     frame: on the real VAE code that left a seam every 56 frames, with an error three times as large.
@@ -61,10 +61,6 @@ class Decode(Frozen):
     overlap: int = 64
     temporal_size: int = 64
     temporal_overlap: int = 24
-    clip_crf: float = 6.0
-    """AV1 in 10 bits, on its way to the delivered H.264 (SaveWEBM of ComfyUI 0.25, SVT-AV1). Measured as PSNR of the
-    delivered file: this detour costs 0.1 dB on noise textures with grain and 0.35 dB on a smooth scene; SaveVideo's
-    H.264 costs 0.8 and 2.5 dB, at the same speed."""
 
 
 class BaseRecipe(Frozen):

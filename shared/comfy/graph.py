@@ -11,15 +11,14 @@ from typing import Any, NamedTuple, Self
 
 from shared.errors import FatalError
 
-# Classes whose result leaves the graph: `output_node` in the node catalogue (comfyui/node_catalog.json).
+# Classes whose result leaves the graph: `output_node` in tests/contract/graphs/node_catalogue.json.
 OUTPUT_CLASSES = frozenset(
     {
         "SaveLatent",
-        "SaveWEBM",
         "SaveVideo",
         "SaveImage",
-        "SaveAudio",
         "LTXVSaveConditioning",
+        "MivoDecodeToVideo",
         "PreviewImage",
         "PreviewAny",
     }

@@ -37,6 +37,8 @@ SUSPICIOUS = ("lora key not loaded", "ERROR lora")
 HARMLESS = "text_embedding_projection"
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # ComfyUI 0.25 colours its log even where nobody looks
 TETHER = Path(__file__).with_name("tether.py")
+NODE_PACKS = Path(__file__).parents[2] / "workers" / "comfy_nodes"
+"""A folder of `custom_nodes`, by its place: what lies in it runs in ComfyUI's interpreter, never in this one."""
 FOLDERS = ("input/conditioning", "output", "temp", "models", "custom_nodes", "user")
 
 
@@ -167,7 +169,7 @@ class ComfyProcess:
             (base / folder).mkdir(parents=True, exist_ok=True)
         (self._port,) = free_ports(1, among=COMFYUI)
         flags = ["--listen", "127.0.0.1", "--port", str(self._port), "--base-directory", str(base)]
-        flags += ["--extra-model-paths-config", str(_map_embeddings(base))]
+        flags += ["--extra-model-paths-config", str(_map_folders(base))]
         flags += ["--preview-method", "none", "--disable-metadata"]
         if settings.dir is not None:  # ComfyUI keeps its database in the checkout, where two processes collide over it
             flags += ["--database-url", "sqlite:///:memory:"]
@@ -219,11 +221,15 @@ class ComfyProcess:
         return line
 
 
-def _map_embeddings(base: Path) -> Path:
-    """ComfyUI's model-path file that puts LTXVSaveConditioning's files into input/conditioning, where upload and
-    /view reach them (facts/comfyui.md section 4, executed). JSON is YAML.
+def _map_folders(base: Path) -> Path:
+    """ComfyUI's path file: one more folder of node packs, ours, so that they are always those of this very code; and
+    LTXVSaveConditioning's files in input/conditioning, where upload and /view reach them (facts/comfyui.md section 4,
+    executed). JSON is YAML.
     """
-    mapping = {"mivo": {"base_path": str(base / "input"), "is_default": True, "embeddings": "conditioning"}}
+    mapping = {
+        "mivo": {"base_path": str(base / "input"), "is_default": True, "embeddings": "conditioning"},
+        "mivo_nodes": {"custom_nodes": str(NODE_PACKS)},
+    }
     path = base / "mivo_model_paths.yaml"
     path.write_text(json.dumps(mapping, indent=2), encoding="utf-8")
     return path

@@ -6,16 +6,18 @@ Titles of the nodes that leave the graph are the same in every stage, so that on
 from shared import models
 from shared.comfy.graph import Graph, Link, Lora
 from shared.contracts.vocabulary import Camera
+from shared.delivery import Delivery
 from shared.recipes import Decode
 
 SAVE_VIDEO_LATENT = "Save video latent"
 SAVE_AUDIO_LATENT = "Save audio latent"
 SAVE_CONDITIONING = "Save text conditioning"
 SAVE_DETAIL_CONDITIONING = "Save detail conditioning"
-SAVE_CLIP = "Save clip"
-SAVE_SOUND = "Save sound"
-DECODE_VIDEO = "Decode video"
+SAVE_VIDEO = "Save video"
 DECODE_AUDIO = "Decode sound"
+
+DECODE_TO_VIDEO = "MivoDecodeToVideo"
+"""Our own node class (workers/comfy_nodes/mivo)."""
 
 
 def camera(camera: Camera, strength: float | None) -> list[Lora]:
@@ -24,45 +26,42 @@ def camera(camera: Camera, strength: float | None) -> list[Lora]:
     return [] if file is None or strength is None else [Lora(f"Camera {camera}", file.name, strength)]
 
 
-def decode(
+def video(
     graph: Graph,
     *,
     video: Link,
     audio: Link,
     vae: Link,
     audio_vae: Link,
-    fps: int,
     recipe: Decode,
-    clip: str,
-    sound: str,
+    delivery: Delivery,
+    prefix: str,
 ) -> Graph:
-    """The video ending: tiled decode of both latents, each saved with next to no loss. The worker cuts and joins.
+    """The video ending: both latents decoded, cut and encoded into `<prefix>_00001_.mp4`, the file that is delivered.
 
-    `clip` and `sound` are prefixes: `<clip>_00001_.webm`, `<sound>_00001.flac`.
-
-    Not SaveVideo: it encodes H.264 at a quality that cannot be set, and the delivered file would be a copy of a copy.
+    One node decodes and encodes, so that the clip is never whole in memory and is encoded once
+    (docs/adr/0005-a-node-of-our-own-decodes-and-encodes.md).
     """
-    graph = graph.add(
-        DECODE_VIDEO,
-        "VAEDecodeTiled",
+    graph = graph.add(DECODE_AUDIO, "LTXVAudioVAEDecode", samples=audio, audio_vae=audio_vae)
+    return graph.add(
+        SAVE_VIDEO,
+        DECODE_TO_VIDEO,
         samples=video,
         vae=vae,
-        tile_size=recipe.tile_size,
-        overlap=recipe.overlap,
-        temporal_size=recipe.temporal_size,
-        temporal_overlap=recipe.temporal_overlap,
+        audio=Link(DECODE_AUDIO),
+        **recipe.model_dump(),
+        fps=delivery.clip.fps,
+        frames=delivery.clip.deliver,
+        x=delivery.crop.x,
+        y=delivery.crop.y,
+        width=delivery.crop.width,
+        height=delivery.crop.height,
+        shrink=delivery.shrink,
+        crf=delivery.crf,
+        preset=delivery.preset,
+        comment=delivery.comment,
+        filename_prefix=prefix,
     )
-    graph = graph.add(DECODE_AUDIO, "LTXVAudioVAEDecode", samples=audio, audio_vae=audio_vae)
-    graph = graph.add(
-        SAVE_CLIP,
-        "SaveWEBM",
-        images=Link(DECODE_VIDEO),
-        filename_prefix=clip,
-        codec="av1",
-        fps=float(fps),
-        crf=recipe.clip_crf,
-    )
-    return graph.add(SAVE_SOUND, "SaveAudio", audio=Link(DECODE_AUDIO), filename_prefix=sound)
 
 
 def hold_image(graph: Graph, *, latent: Link, vae: Link, image: str, compression: int | None, strength: float) -> Graph:

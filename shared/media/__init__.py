@@ -5,16 +5,16 @@ from shared.media.images import ImageInfo, check_image, normalise_image
 from shared.media.probe import MediaInfo, probe
 from shared.media.sample import Sample, sample
 from shared.media.users import VideoInfo, check_video
-from shared.media.video import deliver_video, poster
+from shared.media.video import check_delivered, poster
 
 __all__ = [
     "ImageInfo",
     "MediaInfo",
     "Sample",
     "VideoInfo",
+    "check_delivered",
     "check_image",
     "check_video",
-    "deliver_video",
     "fit_video",
     "hold_image",
     "normalise_image",

@@ -66,19 +66,6 @@ async def probe(
         raise _blamed(blame) from error
 
 
-async def sound_seconds(path: Path, *, timeout: float = 30) -> float | None:  # noqa: ASYNC109  seconds; ends ffprobe too
-    """How long the sound of a file of ours lasts; None where there is none.
-
-    FatalError bad_output when it cannot be read; TransientError execution_timeout.
-    """
-    asked = ["-v", "error", "-select_streams", "a", "-show_format", "-show_streams", "-of", "json", local(path)]
-    done = await run(["ffprobe", *asked], timeout=timeout)
-    if done.code:
-        raise _blamed("bad_output")
-    found = json.loads(done.output)
-    return _seconds(found["streams"][0], found["format"]) if found["streams"] else None
-
-
 def _blamed(blame: Literal["bad_output", "input_not_media"]) -> MivoError:
     if blame == "input_not_media":
         return UserError("input_not_media", "the video cannot be read; send an MP4, MOV, MKV or WebM file")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from shared import durations, geometry
+from shared import delivery, durations
 from shared.contracts import keys
 from shared.contracts.artifact import Artifact, early_look_key
 from shared.contracts.stage import BaseGenInput
@@ -22,8 +22,6 @@ log = structlog.get_logger(__name__)
 
 ROLE = "early_look"
 READ = ("video_latent", "audio_latent")
-CRF, PRESET = 26, "ultrafast"
-"""Of x264: this clip is looked at once, small, and soon replaced."""
 
 
 async def make(worker: Worker, work: BaseGenInput, latents: dict[str, Path], folder: Path) -> None:
@@ -55,19 +53,8 @@ async def _make(worker: Worker, work: BaseGenInput, latents: dict[str, Path], fo
         await execute.hand_over(comfy, {role: latents[role] for role in READ}, names)
         run = await execute.execute(comfy, graph, seconds=seconds, on_progress=lambda _: None, idle=True)
         found = await execute.collect(comfy, graph, run, names, folder)
-    path = folder / "early_look.mp4"
-    facts = await outputs.encode(
-        found["clip"],
-        found["sound"],
-        path,
-        crop=geometry.tier(work.resolution, half=True).crop,
-        length=geometry.clip(work.duration),
-        crf=CRF,
-        preset=PRESET,
-        comment=f"LTX-2, early look, {worker.engine.name}",
-        timeout=seconds,
-    )
-    local = outputs.Local(ROLE, path, early_look_key(stage_key, names.execution), "video/mp4", facts)
+    facts = await outputs.facts_of(found["video"], delivery.early_look(work))
+    local = outputs.Local(ROLE, found["video"], early_look_key(stage_key, names.execution), "video/mp4", facts)
     made = (await outputs.upload(store, [local]))[ROLE]
     await asyncio.to_thread(store.looks.write, stage_key, made)
     return made

@@ -4,7 +4,7 @@ A ComfyUI whose node pack failed to import starts and answers all the same; only
 (facts/comfyui.md section 0). So a worker looks before its first job, and takes none when something is missing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from shared import models
+from shared.comfy import sections
 from shared.comfy.failures import values_of_combo
 from shared.comfy.graph import Node
 from shared.contracts import keys
@@ -99,6 +100,18 @@ def _choices(name: str, field: FieldInfo, settings: WorkerSettings) -> tuple[Any
 def missing_classes(needed: Needs, catalogue: Mapping[str, Any]) -> list[str]:
     """`catalogue` is the answer of GET /object_info."""
     return sorted(needed.classes - catalogue.keys())
+
+
+def remedy(absent: Collection[str]) -> str:
+    """What to do about node classes that ComfyUI lacks."""
+    failed = "a node pack did not load; look for IMPORT FAILED in its log"
+    if sections.DECODE_TO_VIDEO not in absent:
+        return failed
+    return (
+        f"{failed}. {sections.DECODE_TO_VIDEO} is this project's own: a worker hands workers/comfy_nodes to the "
+        "ComfyUI that it starts, and the image or checkout has to hold that folder; into one that runs already "
+        "(COMFYUI_URL) link workers/comfy_nodes/mivo as custom_nodes/mivo"
+    )
 
 
 def missing_files(needed: Needs, catalogue: Mapping[str, Any]) -> list[str]:

@@ -26,16 +26,12 @@ POSTING = "(_thread_target)"
 SAMPLERS = {"SamplerCustomAdvanced", "LTXVLoopingSampler"}
 
 
-ENCODING = 0.25
-"""Of the time of a decode: what ComfyUI's AV1 encoder takes for the same frames on sixteen cores; an estimate."""
-
-
 def weights_of(graph: Graph, parts: Parts) -> dict[str, float]:
     """Title -> seconds of the nodes that take nearly all of a run's time."""
     samplers = [title for title, node in graph.nodes.items() if node.class_type in SAMPLERS]
     found = dict.fromkeys(samplers, parts.sampling / max(len(samplers), 1))
-    if sections.DECODE_VIDEO in graph.nodes:
-        found |= {sections.DECODE_VIDEO: parts.decoding, sections.SAVE_CLIP: parts.decoding * ENCODING}
+    if sections.SAVE_VIDEO in graph.nodes:
+        found[sections.SAVE_VIDEO] = parts.decoding  # it encodes meanwhile
     return found
 
 

@@ -28,8 +28,8 @@ SILENT = 2**-12
 of the real model stay above it is owed to the first GPU run."""
 
 GARBLED = 0.5
-"""Mean level of full scale. Sound swings around zero; values that are no numbers all become the lowest level of the
-16-bit FLAC in which ComfyUI hands the sound over, where nobody can see any more what they were."""
+"""Mean level of full scale. Sound swings around zero; values that are no numbers all become the lowest level
+(workers/comfy_nodes/mivo), where nobody can see any more what they were."""
 
 
 def faults(sample: Sample) -> list[str]:

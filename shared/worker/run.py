@@ -20,6 +20,7 @@ from typing import Any, Literal
 import structlog
 
 from shared import durations
+from shared.comfy import sections
 from shared.comfy.progress import Progress
 from shared.contracts import keys
 from shared.contracts.artifact import Artifact, Manifest, manifest_key
@@ -41,7 +42,7 @@ URL_SECONDS = 24 * 3600
 
 Phase = Literal["fetching", "executing", "delivering", "uploading", "looking"]
 EXECUTED = 0.95
-"""Fraction of a run that ends in a video when ComfyUI has done its part; the rest is ffmpeg's, on the CPU."""
+"""Fraction of a run that ends in a video when ComfyUI has done its part; the rest is to look at it and listen."""
 
 
 @dataclass
@@ -179,7 +180,7 @@ async def _render(worker: Worker, work: StageInput, stage_key: str, report: Thro
                     graph,
                     seconds=seconds,
                     weights=weights_of(graph, durations.of(work)),
-                    rounds=rounds_of(graph, outputs.expected(work).latent_frames),
+                    rounds=rounds_of(graph, outputs.sampled(work)[1]),
                     on_progress=lambda progress: tell("executing", progress),
                     on_accepted=lambda: timings.mark("accepted"),
                 )
@@ -187,12 +188,9 @@ async def _render(worker: Worker, work: StageInput, stage_key: str, report: Thro
                 made = await execute.collect(comfy, graph, run, names, folder)
         with timings.of("deliver"):
             files = await asyncio.to_thread(outputs.check_latents, work, made, names.execution)
-            if "clip" in made:
+            if "video" in made:
                 tell("delivering")
-                comment = f"LTX-2, {worker.engine.name}"
-                files += await outputs.deliver(
-                    work, made["clip"], made["sound"], folder, names.execution, comment=comment
-                )
+                files += await outputs.check_video(work, made["video"], folder, names.execution)
         with timings.of("upload"):
             artifacts = await outputs.upload(worker.store, files)
         manifest = await asyncio.to_thread(_conclude, worker, work, stage_key, artifacts, timings)
@@ -206,7 +204,8 @@ async def _render(worker: Worker, work: StageInput, stage_key: str, report: Thro
 def _progress(work: StageInput, phase: Phase, progress: Progress | None) -> StageProgress:
     executed = EXECUTED if work.ending == "video" else 1.0
     done = {"fetching": 0.0, "executing": executed * (progress.fraction if progress else 0.0)}
-    counts = progress is not None and progress.maximum > 1
+    # tiles of the decoder are no steps
+    counts = progress is not None and progress.maximum > 1 and progress.title != sections.SAVE_VIDEO
     return StageProgress(
         attempt_id=work.attempt_id,
         fraction=round(done.get(phase, executed), 3),

@@ -37,10 +37,7 @@ class Worker:
         needed = fitness.needs(self.definition, self.settings)
         catalogue = await self.engine.catalogue()
         if absent := fitness.missing_classes(needed, catalogue):
-            raise FatalError(
-                "graph_rejected",
-                f"ComfyUI lacks {', '.join(absent)}: a node pack did not load; look for IMPORT FAILED in its log",
-            )
+            raise FatalError("graph_rejected", f"ComfyUI lacks {', '.join(absent)}: {fitness.remedy(absent)}")
         absent = fitness.missing_files(needed, catalogue)
         if absent and not self.settings.partial:
             raise FatalError("model_missing", f"ComfyUI lacks weights: {', '.join(absent)}")

@@ -3,7 +3,7 @@
 It goes to ComfyUI as a prompt of its own, after the manifest was written, so that the next stage waits for nothing.
 """
 
-from shared import geometry
+from shared import delivery
 from shared.comfy import sections
 from shared.comfy.failures import is_model_loader
 from shared.comfy.graph import Graph, Link
@@ -11,7 +11,7 @@ from shared.contracts.keys import recipe_of
 from shared.contracts.stage import BaseGenInput
 from shared.stage import Names
 
-LATENT, SOUND, SHRINK = "Video latent", "Audio latent", "Shrink"
+LATENT, SOUND = "Video latent", "Audio latent"
 
 
 def of(base: Graph, work: BaseGenInput, names: Names, *, vae: Link, audio_vae: Link) -> Graph:
@@ -23,27 +23,13 @@ def of(base: Graph, work: BaseGenInput, names: Names, *, vae: Link, audio_vae: L
     graph = base.remove(*(title for title, node in base.nodes.items() if not is_model_loader(node.class_type)))
     graph = graph.add(LATENT, "LoadLatent", latent=names.video_latent)
     graph = graph.add(SOUND, "LoadLatent", latent=names.audio_latent)
-    graph = sections.decode(
+    return sections.video(
         graph,
         video=Link(LATENT),
         audio=Link(SOUND),
         vae=vae,
         audio_vae=audio_vae,
-        fps=geometry.FPS,
         recipe=recipe_of(work).decode,
-        clip=names.prefix("look"),
-        sound=names.prefix("look-sound"),
-    )
-    if work.half_resolution:
-        return graph
-    size = geometry.tier(work.resolution, half=True).generate
-    return graph.insert(
-        Link(sections.DECODE_VIDEO),
-        SHRINK,
-        "ImageScale",
-        through="image",
-        upscale_method="area",
-        width=size.width,
-        height=size.height,
-        crop="disabled",
+        delivery=delivery.early_look(work),
+        prefix=names.prefix("look"),
     )

@@ -1,6 +1,6 @@
 """Base generation: prompt (and image, and control) -> latents with sound, and a video when no stage follows."""
 
-from shared import geometry, models, recipes
+from shared import delivery, geometry, models, recipes
 from shared.comfy import sections
 from shared.comfy.graph import Graph, Link
 from shared.contracts.keys import recipe_of
@@ -115,16 +115,15 @@ def _endings(graph: Graph, work: BaseGenInput, names: Names, recipe: recipes.Bas
     )
     if work.ending == "latents":
         return graph
-    return sections.decode(
+    return sections.video(
         graph,
         video=graph.node(sections.SAVE_VIDEO_LATENT).inputs["samples"],
         audio=AUDIO,
         vae=VAE,
         audio_vae=AUDIO_VAE,
-        fps=geometry.FPS,
         recipe=recipe.decode,
-        clip=names.prefix("clip"),
-        sound=names.prefix("sound"),
+        delivery=delivery.of(work),
+        prefix=names.prefix("clip"),
     )
 
 

@@ -4,7 +4,7 @@ After the refine, or alone on latents that are at full size already, the detaile
 zero noise mask freezes it, because an ordinary refine invents it anew (facts/comfyui.md section 2).
 """
 
-from shared import geometry, models, recipes
+from shared import delivery, geometry, models, recipes
 from shared.comfy import sections
 from shared.comfy.graph import Graph, Link, Lora
 from shared.contracts.keys import recipe_of
@@ -57,16 +57,15 @@ def build(work: SpatialUpscaleInput, names: Names) -> Graph:
     if work.ending == "latents":
         return graph
     graph = graph.add("Audio VAE", "LTXVAudioVAELoader", ckpt_name=_checkpoint(work))
-    return sections.decode(
+    return sections.video(
         graph,
         video=graph.node(sections.SAVE_VIDEO_LATENT).inputs["samples"],
         audio=graph.node(sections.SAVE_AUDIO_LATENT).inputs["samples"],
         vae=VAE,
         audio_vae=Link("Audio VAE"),
-        fps=geometry.FPS,
         recipe=recipe.decode,
-        clip=names.prefix("clip"),
-        sound=names.prefix("sound"),
+        delivery=delivery.of(work),
+        prefix=names.prefix("clip"),
     )
 
 

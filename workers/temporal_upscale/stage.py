@@ -3,7 +3,7 @@
 No sampling and no transformer: two VAEs and the upscaler, about 3 GB of weights (facts/ltx2.md section 3.2).
 """
 
-from shared import geometry, models, recipes
+from shared import delivery, models, recipes
 from shared.comfy import sections
 from shared.comfy.graph import Graph, Link
 from shared.contracts.keys import recipe_of
@@ -28,16 +28,15 @@ def build(work: TemporalUpscaleInput, names: Names) -> Graph:
         .set("Audio latent", latent=names.audio_latent)
         .set("Temporal upscaler", model_name=models.file("upscaler/temporal").name)
     )
-    return sections.decode(
+    return sections.video(
         graph,
         video=Link("Upscale x2"),
         audio=Link("Audio latent"),
         vae=Link("Video VAE"),
         audio_vae=Link("Audio VAE"),
-        fps=geometry.clip(work.duration).doubled().fps,
         recipe=recipe.decode,
-        clip=names.prefix("clip"),
-        sound=names.prefix("sound"),
+        delivery=delivery.of(work),
+        prefix=names.prefix("clip"),
     )
 
 

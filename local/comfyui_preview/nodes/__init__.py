@@ -13,6 +13,7 @@ from local.comfyui_preview.nodes import (
     latents,
     loaders,
     masks,
+    mivo,
     plain,
     resizing,
     sampling,
@@ -24,7 +25,7 @@ from local.comfyui_preview.nodes import (
 
 _SUBJECTS: tuple[ModuleType, ...] = (
     loaders, conditioning, latents, masks, sigmas, guiders, guides, sampling,
-    vae, video, image, resizing, control, plain, testing,
+    vae, video, mivo, image, resizing, control, plain, testing,
 )  # fmt: skip
 
 

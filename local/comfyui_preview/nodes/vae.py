@@ -12,7 +12,8 @@ from local.comfyui_preview.numerics.encode import encode_whole
 from local.comfyui_preview.values import Audio, AudioVideo, Image, Latent
 
 
-def _pictures(job: Job, latent: Latent) -> Decoded:
+def pictures(job: Job, latent: Latent) -> Decoded:
+    """Of the video, drawn when somebody looks; after as long as a GPU would decode, where that is simulated."""
     both = latent.samples  # of a joint latent the video part is decoded in silence, as in ComfyUI
     video = both.video if isinstance(both, AudioVideo) else both
     if job.service is not None:
@@ -44,7 +45,7 @@ class VAEDecode(Node):
     outputs = (("IMAGE", "IMAGE"),)
 
     def run(self, *, samples: Latent, **_: Any) -> Result:
-        return Result((_pictures(self.job, samples),))
+        return Result((pictures(self.job, samples),))
 
 
 class VAEDecodeTiled(Node):
@@ -59,7 +60,7 @@ class VAEDecodeTiled(Node):
     outputs = (("IMAGE", "IMAGE"),)
 
     def run(self, *, samples: Latent, **_: Any) -> Result:
-        return Result((_pictures(self.job, samples),))
+        return Result((pictures(self.job, samples),))
 
 
 class LTXVSpatioTemporalTiledVAEDecode(Node):
@@ -77,7 +78,7 @@ class LTXVSpatioTemporalTiledVAEDecode(Node):
     outputs = (("IMAGE", "image"),)
 
     def run(self, *, latents: Latent, **_: Any) -> Result:
-        return Result((_pictures(self.job, latents),))
+        return Result((pictures(self.job, latents),))
 
 
 class LTXVAudioVAEDecode(Node):

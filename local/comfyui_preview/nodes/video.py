@@ -6,7 +6,7 @@ from local.comfyui_preview.engine.inputs import Input, choice, input_file, integ
 from local.comfyui_preview.engine.node import Node, Result, content_of, show
 from local.comfyui_preview.folders import Folders, OutsideError
 from local.comfyui_preview.nodes.conditioning import graph_metadata
-from local.comfyui_preview.numerics.encoder import write_flac, write_mp4, write_webm
+from local.comfyui_preview.numerics.encoder import write_flac, write_mp4
 from local.comfyui_preview.numerics.footage import probe, read_sound
 from local.comfyui_preview.values import Audio, Image, Video
 
@@ -82,39 +82,6 @@ class SaveVideo(Node):
         return Result((video,), {**show("images", path, saved.subfolder), "animated": [True]})
 
 
-class SaveWEBM(Node):
-    """Pictures alone."""
-
-    inputs = takes(
-        images=link("IMAGE"),
-        filename_prefix=text("ComfyUI"),
-        codec=choice("vp9", "av1"),
-        fps=number(24.0, 0.01, 1000.0, 0.01),
-        crf=number(32.0, 0.0, 63.0, 1.0),
-    )
-    outputs = (("IMAGE", "images"),)
-    is_output = True
-
-    def run(
-        self,
-        *,
-        images: Image,
-        filename_prefix: str,
-        codec: str,  # noqa: ARG002  both become VP9; see write_webm
-        fps: float,
-        crf: float,
-    ) -> Result:
-        saved = self.job.folders.next_output(filename_prefix)
-        path = saved.path(".webm")
-        # the real one writes the graph whatever --disable-metadata says
-        metadata = MADE_BY | graph_metadata(self.job.graph, disabled=False)
-        if self.job.service is not None:
-            self.job.service.stock.clip(path, images, fps, MADE_BY, crf=crf)
-        else:
-            write_webm(path, images, fps, metadata, crf=crf)
-        return Result((images,), {**show("images", path, saved.subfolder), "animated": [True]})
-
-
 class SaveAudio(Node):
     inputs = takes(audio=link("AUDIO"), filename_prefix=text("audio/ComfyUI"))
     outputs = (("AUDIO", "audio"),)
@@ -123,8 +90,5 @@ class SaveAudio(Node):
     def run(self, *, audio: Audio, filename_prefix: str) -> Result:
         saved = self.job.folders.next_output(filename_prefix)
         path = saved.path(".flac")
-        if self.job.service is not None:
-            self.job.service.stock.sound(path, audio.waveform.shape[1], MADE_BY)
-        else:
-            write_flac(path, audio.sound, graph_metadata(self.job.graph, disabled=self.job.settings.disable_metadata))
+        write_flac(path, audio.sound, graph_metadata(self.job.graph, disabled=self.job.settings.disable_metadata))
         return Result((audio,), show("audio", path, saved.subfolder))

@@ -1,7 +1,8 @@
-"""Writes frames and sound into an mp4, frames into a WebM, and sound into a FLAC, by streaming raw data into ffmpeg."""
+"""Writes frames and sound into an mp4, and sound into a FLAC, by streaming raw data into ffmpeg."""
 
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, cast
 
@@ -14,37 +15,33 @@ Sound = tuple[F32, int]  # a waveform [2, N] and its Hz
 
 _FINISH_SECONDS = 120  # for ffmpeg to end after the last picture
 _BT709 = ["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"]
-# Visually lossless, small enough to travel through S3, and quick on two CPU cores.
-_H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "16", "-threads", "2", "-pix_fmt", "yuv420p"]
-# At its quickest, and at half the crf that is asked for: so it loses about as little as the real one at the whole.
-_VP9 = ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-row-mt", "1", "-b:v", "0"]
+_H264 = ["-c:v", "libx264", "-threads", "2", "-pix_fmt", "yuv420p"]
+# SaveVideo's quality cannot be set: visually lossless, and quick on two CPU cores.
+_SAVED = ["-preset", "ultrafast", "-crf", "16", "-c:a", "aac", "-b:a", "128k"]
+_SILENCE = 12_000  # samples that are padded at the most, as workers/comfy_nodes/mivo does it
 
 
 def write_mp4(path: Path, frames: Frames, fps: float, audio: Sound | None, metadata: dict[str, str]) -> None:
-    """An mp4 (h264 yuv420p, AAC) of all frames at `fps`; `audio` is cut to their length.
+    """An mp4 (h264 yuv420p, AAC) of all frames at `fps`, as SaveVideo makes it; `audio` is cut to their length.
 
     The file appears under its name only when it is whole. Raises RuntimeError with ffmpeg's own words.
     """
-    with tempfile.TemporaryDirectory(prefix="preview-") as folder:
-        command = _reading(frames, fps)
-        if audio is not None:
-            raw = Path(folder, "sound.f32")
-            waveform, rate = audio
-            needed = int(np.ceil(rate / fps * frames.count))  # facts/comfyui.md section 2, SaveVideo
-            waveform[:, :needed].T.astype("<f4").tofile(raw)
-            command += ["-f", "f32le", "-ar", str(rate), "-ac", "2", "-i", str(raw)]
-            command += ["-c:a", "aac", "-b:a", "128k"]
-        command += [*_H264, *_BT709, "-movflags", "+faststart+use_metadata_tags"]
-        _write([*command, *_tags(metadata), "-f", "mp4"], frames, path)
+    if audio is not None:
+        waveform, rate = audio
+        audio = waveform[:, : int(np.ceil(rate / fps * frames.count))], rate  # facts/comfyui.md section 2, SaveVideo
+    how = [*_SAVED, "-movflags", "+faststart+use_metadata_tags", *_tags(metadata)]
+    _write(path, frames, fps, audio, how)
 
 
-def write_webm(path: Path, frames: Frames, fps: float, metadata: dict[str, str], *, crf: float) -> None:
-    """A WebM of all frames at `fps`, without sound, as `write_mp4` does it.
-
-    In VP9, for AV1 as well: its quickest encoders take 1.6 times (SVT) to several times (libaom) the CPU time.
-    """
-    command = [*_reading(frames, fps), *_VP9, "-crf", str(round(crf / 2)), *_BT709, *_tags(metadata)]
-    _write([*command, "-f", "webm"], frames, path)
+def write_delivered(
+    path: Path, frames: Frames, fps: int, audio: Sound, metadata: dict[str, str], *, shrink: int, crf: int, preset: str
+) -> None:
+    """An mp4 exactly as the workers' own node delivers it: 48 kHz, as long as its frames. As `write_mp4` else."""
+    samples = 48_000 * frames.count // fps
+    heard = f"aresample=48000,aformat=channel_layouts=stereo,apad=pad_len={_SILENCE},atrim=end_sample={samples}"
+    small = ["-vf", f"scale=iw/{shrink}:ih/{shrink}:flags=area"] if shrink > 1 else []
+    how = [*small, "-af", heard, "-crf", str(crf), "-preset", preset, "-profile:v", "high", "-c:a", "aac"]
+    _write(path, frames, fps, audio, [*how, "-b:a", "192k", "-movflags", "+faststart", *_tags(metadata)])
 
 
 def write_flac(path: Path, audio: Sound, metadata: dict[str, str]) -> None:
@@ -56,21 +53,22 @@ def write_flac(path: Path, audio: Sound, metadata: dict[str, str]) -> None:
     subprocess.run([*command, str(path)], input=raw, check=True, timeout=_FINISH_SECONDS, capture_output=True)
 
 
-def _reading(frames: Frames, fps: float) -> list[str]:
-    """An ffmpeg that takes pictures from its stdin."""
-    command = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-y"]
-    command += ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-video_size", f"{frames.width}x{frames.height}"]
-    return [*command, "-framerate", repr(fps), "-i", "pipe:0"]
-
-
 def _tags(metadata: dict[str, str]) -> list[str]:
     return [part for pair in metadata.items() for part in ("-metadata", "=".join(pair))]
 
 
-def _write(command: list[str], frames: Frames, path: Path) -> None:
+def _write(path: Path, frames: Frames, fps: float, audio: Sound | None, how: Sequence[str]) -> None:
+    command = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-y"]
+    command += ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-video_size", f"{frames.width}x{frames.height}"]
+    command += ["-framerate", repr(fps), "-i", "pipe:0"]
     partial = path.with_name(f".{path.name}.part")
-    with tempfile.TemporaryFile() as words:
-        code = _feed([*command, str(partial)], frames, words.fileno())
+    with tempfile.TemporaryDirectory(prefix="preview-") as folder, tempfile.TemporaryFile() as words:
+        if audio is not None:
+            waveform, rate = audio
+            raw = Path(folder, "sound.f32")
+            waveform.T.astype("<f4").tofile(raw)
+            command += ["-f", "f32le", "-ar", str(rate), "-ac", "2", "-i", str(raw)]
+        code = _feed([*command, *_H264, *how, *_BT709, "-f", "mp4", str(partial)], frames, words.fileno())
         words.seek(0)
         said = words.read().decode(errors="replace").strip()
     if code:

@@ -15,8 +15,8 @@ from local.comfyui_preview.numerics.arrays import F32
 from local.comfyui_preview.numerics.camera import move_of
 from local.comfyui_preview.numerics.decoded import Decoded
 from local.comfyui_preview.numerics.diffusion import Direction, base_target
-from local.comfyui_preview.numerics.encoder import write_flac, write_webm
-from local.comfyui_preview.numerics.frames import Frames
+from local.comfyui_preview.numerics.encoder import Sound, write_delivered
+from local.comfyui_preview.numerics.frames import Frames, cut, span
 
 _SEED = 7
 _STAMP = 4  # values; enough that no two latents are alike
@@ -28,27 +28,33 @@ class Stock:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def clip(self, target: Path, like: Frames, fps: float, metadata: dict[str, str], *, crf: float) -> None:
-        """A WebM of the count and size of `like`."""
-        name = f"{like.count}x{like.width}x{like.height}@{fps:g}-{crf:g}.webm"
+    def video(
+        self,
+        target: Path,
+        like: Frames,
+        fps: int,
+        audio: Sound,
+        metadata: dict[str, str],
+        *,
+        shrink: int,
+        crf: int,
+        preset: str,
+    ) -> None:
+        """What `write_delivered` makes of other pictures of the same count and size, and of other sound as long."""
+        samples = audio[0].shape[1]
+        shape = f"{like.count}x{like.width}x{like.height}"
 
         def render(path: Path) -> None:
-            count = (like.count - 1) // codec.FRAMES_PER_LATENT + 1
-            empty = codec.empty(count, like.height // codec.CELL, like.width // codec.CELL)
-            scene = base_target(empty, _direction(b"stock", _SEED, fps), from_image=False)
-            write_webm(path, Decoded(scene), fps, metadata, crf=crf)
-
-        self._take(name, target, render)
-
-    def sound(self, target: Path, samples: int, metadata: dict[str, str]) -> None:
-        """A FLAC of so many samples."""
-
-        def render(path: Path) -> None:
+            cells = -(-like.width // codec.CELL), -(-like.height // codec.CELL)
+            empty = codec.empty(-(-(like.count - 1) // codec.FRAMES_PER_LATENT) + 1, cells[1], cells[0])
+            scene = Decoded(base_target(empty, _direction(b"stock", _SEED, fps), from_image=False))
+            pictures = span(cut(scene, width=like.width, height=like.height), 0, like.count)
             length = -(-(samples // sound.SAMPLES_PER_MEL + 3) // 4)
             wave = sound.decode(sound.compose(length, b"stock", _SEED))[:, :samples]
-            write_flac(path, (wave, sound.RATE), metadata)
+            how = {"shrink": shrink, "crf": crf}
+            write_delivered(path, pictures, fps, (wave, sound.RATE), metadata, **how, preset=preset)
 
-        self._take(f"{samples}.flac", target, render)
+        self._take(f"{shape}@{fps}-{samples}-{shrink}-{crf}-{preset}.mp4", target, render)
 
     def _take(self, name: str, target: Path, render: Callable[[Path], None]) -> None:
         kept = self._folder / name

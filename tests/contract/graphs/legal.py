@@ -116,7 +116,8 @@ def left_by(stage: Stage, work: StageInput, graph: Graph) -> Manifest:
     frames = geometry.clip(work.duration).generate
     shapes: dict[str, tuple[int, ...]] = {"audio_latent": geometry.audio_latent_shape(frames)}
     made = {role: artifact(role, shapes.get(role)) for role in (ROLES[title] for title in graph.outputs())}
-    made["video" if "clip" in made else "video_latent"] = artifact("video")
+    if "video" not in made:
+        made["video_latent"] = artifact("video")
     image = getattr(work, "image", None)
     return Manifest(
         stage=stage,

@@ -15,7 +15,6 @@ from shared.contracts.stage import BaseGenInput
 from shared.contracts.vocabulary import TextEncoder
 from shared.stage import Names
 from tests.contract.graphs.legal import STAGES, chain, encoders, requests
-from workers.base_gen.look import SHRINK
 
 
 def needed(graph: Graph) -> set[str]:
@@ -43,19 +42,14 @@ def test_every_legal_request_has_a_good_early_look(
     names = Names(base.work.attempt_id)
     _, graph = STAGES[base.stage].graphs(base.work, names)
     assert validate(graph, catalogue, idle=True) == []
-    assert graph.outputs() == [sections.SAVE_CLIP, sections.SAVE_SOUND]
+    assert graph.outputs() == [sections.SAVE_VIDEO]
     used = needed(graph)
     classes = {graph.node(title).class_type for title in used}
-    shrunk = {"ImageScale"} if not request.spatial_upscale else set()
     assert classes == {
-        *("CheckpointLoaderSimple", "LTXVAudioVAELoader", "LoadLatent", "VAEDecodeTiled", "LTXVAudioVAEDecode"),
-        *("SaveWEBM", "SaveAudio"),
-        *shrunk,
+        *("CheckpointLoaderSimple", "LTXVAudioVAELoader", "LoadLatent", "LTXVAudioVAEDecode", "MivoDecodeToVideo")
     }
-    half = geometry.tier(request.resolution, half=True).generate
-    if shrunk:
-        inputs = graph.node(SHRINK).inputs
-        assert (inputs["width"], inputs["height"]) == (half.width, half.height)
+    half, made = geometry.tier(request.resolution, half=True).deliver, graph.node(sections.SAVE_VIDEO).inputs
+    assert (made["width"] // made["shrink"], made["height"] // made["shrink"]) == (half.width, half.height)
     loaders = {title for title, node in base.graph.nodes.items() if is_model_loader(node.class_type)}
     assert {title: graph.node(title) for title in loaders} == {title: base.graph.node(title) for title in loaders}
     assert set(graph.nodes) == used | loaders, "idle nodes are weights, and nothing that reads a file of the job"

@@ -14,7 +14,7 @@ from shared.contracts.vocabulary import Camera, Precision, Quality, Stage, TextE
 from tests.contract.graphs.legal import Step, chain, encoders, requests, seeds
 
 SAVERS = {
-    **dict.fromkeys(("SaveLatent", "SaveWEBM", "SaveAudio"), "filename_prefix"),
+    **dict.fromkeys(("SaveLatent", "MivoDecodeToVideo"), "filename_prefix"),
     "LTXVSaveConditioning": "filename",
 }
 READERS = {"LoadLatent": "latent", "LoadImage": "image", "LoadVideo": "file", "LTXVLoadConditioning": "file_name"}
@@ -49,12 +49,12 @@ def of_class(graph: Graph, class_type: str) -> list[dict[str, Any]]:
 
 
 def ends_once(step: Step) -> None:
-    assert len(of_class(step.graph, "SaveWEBM")) == len(of_class(step.graph, "SaveAudio")) == step.last
-    assert len(of_class(step.graph, "VAEDecodeTiled")) == len(of_class(step.graph, "LTXVAudioVAEDecode")) == step.last
+    videos = of_class(step.graph, "MivoDecodeToVideo")
+    assert len(videos) == len(of_class(step.graph, "LTXVAudioVAEDecode")) == step.last
     latents = 0 if step.stage is Stage.TEMPORAL_UPSCALE else 2
     assert len(of_class(step.graph, "SaveLatent")) == latents
-    for saved in of_class(step.graph, "SaveWEBM"):
-        assert saved["fps"] == (48.0 if step.stage is Stage.TEMPORAL_UPSCALE else 24.0)
+    for saved in videos:
+        assert saved["fps"] == (48 if step.stage is Stage.TEMPORAL_UPSCALE else 24)
 
 
 def names_carry_the_attempt(step: Step) -> None:
@@ -180,7 +180,7 @@ def holds_the_image_then_the_control(graph: Graph, request: GenerationRequest) -
         left = Link("Crop guide", 2)
     assert graph.node("Join sound").inputs["video_latent"] == (Link("Guide", 2) if request.control else Link(video))
     assert graph.node(sections.SAVE_VIDEO_LATENT).inputs["samples"] == left
-    for decoded in of_class(graph, "VAEDecodeTiled"):
+    for decoded in of_class(graph, "MivoDecodeToVideo"):
         assert decoded["samples"] == left
 
 
@@ -212,5 +212,5 @@ def refines_and_details(step: Step, request: GenerationRequest) -> None:
         video = Link("Add detail")
     assert graph.node(sections.SAVE_VIDEO_LATENT).inputs["samples"] == video
     assert graph.node(sections.SAVE_AUDIO_LATENT).inputs["samples"] == audio, "the base's sound is delivered"
-    for decoded in of_class(graph, "VAEDecodeTiled"):
+    for decoded in of_class(graph, "MivoDecodeToVideo"):
         assert decoded["samples"] == video

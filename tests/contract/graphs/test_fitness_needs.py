@@ -9,7 +9,7 @@ from shared import models
 from shared.contracts import keys
 from shared.contracts.request import GenerationRequest
 from shared.contracts.vocabulary import Precision, Stage, TextEncoder
-from shared.worker.fitness import Needs, missing_classes, missing_files, needs
+from shared.worker.fitness import Needs, missing_classes, missing_files, needs, remedy
 from shared.worker.settings import WorkerSettings
 from tests.contract.graphs.legal import STAGES, chain, encoders, requests
 
@@ -85,3 +85,9 @@ def test_a_worker_for_no_precision_is_a_mistake(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("WORKER_PRECISIONS", ",")
     with pytest.raises(ValueError, match="precisions"):
         WorkerSettings()
+
+
+def test_a_lack_of_our_own_node_says_where_it_comes_from() -> None:
+    assert "IMPORT FAILED" in remedy({"LTXVSaveConditioning"})
+    assert "custom_nodes/mivo" not in remedy({"LTXVSaveConditioning"})
+    assert "link workers/comfy_nodes/mivo as custom_nodes/mivo" in remedy({"MivoDecodeToVideo", "X"})

@@ -52,7 +52,7 @@ def test_the_catalogue_is_that_of_the_recorded_server(catalogue: dict[str, Any])
         ("base_gen", ["--prompt", "a cat"], "Positive prompt", {"text": "a cat"}),
         ("base_gen", ["--prompt", "x", "--control", "canny", "--control-strength", "0.5"], "Guide", {"strength": 0.5}),
         ("spatial_upscale", ["--no-upscale", "--detailer"], "Detail sampler", {"sampler_name": "euler"}),
-        ("temporal_upscale", [], "Save clip", {"fps": 48.0}),
+        ("temporal_upscale", [], "Save video", {"fps": 48, "frames": 480}),
     ],
 )
 def test_the_command_line_prints_a_graph(stage: str, argv: list[str], title: str, values: dict[str, Any]) -> None:

@@ -77,7 +77,7 @@ def test_every_legal_stage_input_gives_a_graph_that_comfyui_accepts(
     graph = graph_of(work, Names(work.attempt_id))
     assert validate(graph, catalogue) == []
     assert Graph.load(json.loads(json.dumps(graph.api()))) == graph, "titles and links survive the wire"
-    assert (sections.SAVE_CLIP in graph.outputs()) == (work.ending == "video")
+    assert (sections.SAVE_VIDEO in graph.outputs()) == (work.ending == "video")
 
 
 def test_fast_samples_eight_fixed_sigmas_at_cfg_1_and_pro_a_schedule_at_cfg_4() -> None:

@@ -205,11 +205,23 @@ def detailed(prefix: str, source: str, **more: Any) -> Graph:
     return graph
 
 
-def cropped(graph: Graph, *, width: int, height: int, y: int, frames: int) -> Graph:
-    """The same with the first frames only, cut to the delivered size."""
-    graph["cut"] = node("ImageCrop", image=["pictures", 0], width=width, height=height, x=0, y=y)
-    graph["span"] = node("ImageFromBatch", image=["cut", 0], batch_index=0, length=frames)
-    graph["clip"]["inputs"]["images"] = ["span", 0]
+def ending(
+    samples: list[Any], prefix: str, *, size: tuple[int, int], frames: int, y: int = 0, fps: int = 24
+) -> dict[str, Any]:
+    """The node that ends the workers' graphs, of a graph with "vae" and "sound"."""
+    tiles = {"tile_size": 512, "overlap": 64, "temporal_size": 64, "temporal_overlap": 24}
+    crop = {"x": 0, "y": y, "width": size[0], "height": size[1], "shrink": 1}
+    how = {"crf": 18, "preset": "veryfast", "comment": "LTX-2", "filename_prefix": prefix}
+    links = {"samples": samples, "vae": ["vae", 0], "audio": ["sound", 0]}
+    return node("MivoDecodeToVideo", **links, **tiles, fps=fps, frames=frames, **crop, **how)
+
+
+def delivered(prefix: str, source: str, *, size: tuple[int, int], y: int, frames: int, fps: int) -> Graph:
+    """As `decode` with `temporal`, but it ends as the workers' graphs do."""
+    graph = decode(prefix, source, temporal=True)
+    for name in ("pictures", "clip"):
+        del graph[name]
+    graph["save"] = ending(["longer", 0], prefix, size=size, frames=frames, y=y, fps=fps)
     return graph
 
 

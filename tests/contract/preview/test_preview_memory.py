@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.preview.preview_client import Engine, disc, film, probe
-from tests.contract.preview.preview_graphs import CONTROL_MODELS, base, controlled, cropped, decode, refine
+from tests.contract.preview.preview_graphs import CONTROL_MODELS, base, controlled, delivered, refine
 
 _LIMIT_MB = 1500
 _DEADLINE = 240.0
@@ -36,8 +36,7 @@ def test_a_long_clip_never_stands_in_memory(
     engine = start()
     engine.outputs(base("long", size=(960, 544), frames=frames), deadline=_DEADLINE)
     engine.outputs(refine("longr", "long"), deadline=_DEADLINE)
-    graph = decode("longv", "longr", temporal=True, fps=48.0)
-    graph = cropped(graph, width=1920, height=1080, y=4, frames=48 * seconds)
+    graph = delivered("longv", "longr", size=(1920, 1080), y=4, frames=48 * seconds, fps=48)
     told = probe(engine.outputs(graph, deadline=_DEADLINE)["save"])
     video = told["streams"][0]
     assert (video["width"], video["height"], video["nb_frames"]) == (1920, 1080, str(48 * seconds))

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from safetensors.numpy import load_file
 
 from tests.contract.preview.preview_client import DEADLINE, Engine, frames_of, probe
-from tests.contract.preview.preview_graphs import base, cropped, decode, node, refine
+from tests.contract.preview.preview_graphs import base, decode, delivered, node, refine
 
 
 @pytest.fixture
@@ -43,12 +43,12 @@ def test_three_stages_of_a_text_to_video_draft(engine: Engine, name: str) -> Non
     begun = time.monotonic()
     low = engine.outputs(base(name, size=(128, 96), frames=25))
     high = engine.outputs(refine(f"{name}r", name))
-    graph = cropped(decode(f"{name}v", f"{name}r", temporal=True, fps=48.0), width=256, height=144, y=24, frames=48)
+    graph = delivered(f"{name}v", f"{name}r", size=(256, 144), y=24, frames=48, fps=48)
     told = probe(engine.outputs(graph)["save"])
     video, audio = told["streams"]
     assert (video["codec_name"], video["pix_fmt"], video["width"], video["height"]) == ("h264", "yuv420p", 256, 144)
     assert (video["avg_frame_rate"], video["nb_frames"]) == ("48/1", "48")
-    assert (audio["codec_name"], audio["sample_rate"], audio["channels"]) == ("aac", "24000", 2)
+    assert (audio["codec_name"], audio["sample_rate"], audio["channels"]) == ("aac", "48000", 2)
     assert float(told["format"]["duration"]) == pytest.approx(1.0, abs=0.002)
     assert latent(low["video"]).shape == (1, 128, 4, 3, 4)
     assert latent(high["video"]).shape == (1, 128, 4, 6, 8)

@@ -58,6 +58,7 @@ async def test_it_starts_once_and_stops(process: ComfyProcess, tmp_path: Path) -
     mapping = read_json(argv[argv.index("--extra-model-paths-config") + 1])
     base = tmp_path / "base"
     assert mapping["mivo"] == {"base_path": str(base / "input"), "is_default": True, "embeddings": "conditioning"}
+    assert mapping["mivo_nodes"] == {"custom_nodes": str(Path(__file__).parents[3] / "workers" / "comfy_nodes")}
     assert (base / "input" / "conditioning").is_dir()
     await process.stop()
     assert not process.alive()

@@ -180,10 +180,8 @@ TABLE = [
     Trouble("breaks off every file", {"short_body": 3}, "comfy_unreachable", "RemoteProtocolError", fresh=True),
     Trouble("cuts a latent", {"cut_latent": 1}, "bad_output", "no safetensors file"),
     Trouble("damages a latent", {"damaged_latent": 1}, "bad_output", "no safetensors file"),
-    Trouble("cuts the clip", {"cut_clip": 1}, "bad_output", given={"ending": "video"}),
-    Trouble("damages the clip", {"damaged_clip": 1}, "bad_output", given={"ending": "video"}),
-    Trouble("cuts the sound", {"cut_sound": 1}, "bad_output", given={"ending": "video"}),
-    Trouble("damages the sound", {"damaged_sound": 1}, "bad_output", given={"ending": "video"}),
+    Trouble("cuts the video", {"cut_video": 1}, "bad_output", given={"ending": "video"}),
+    Trouble("damages the video", {"damaged_video": 1}, "bad_output", given={"ending": "video"}),
     Trouble("cannot take an upload", {"upload_500": 1}, "comfy_unreachable", "500", fresh=True, given={"image": True}),
     Trouble("finds the disk full", {"disk_full": 1}, "disk_full", "No space left", refresh=True, fresh=True),
     # its start

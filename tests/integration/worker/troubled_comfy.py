@@ -142,7 +142,7 @@ class Troubled:
 
     def _file(self, send: Send, query: str) -> Send:
         """A file that comes short, cut or damaged."""
-        what = "clip" if ".webm" in query else "sound" if ".flac" in query else "latent"
+        what = "video" if ".mp4" in query else "latent"
         if self._troubles.spend("short_body"):
             return _changed(send, lambda body: body[: len(body) // 2], keep_length=True)
         if self._troubles.spend(f"cut_{what}"):

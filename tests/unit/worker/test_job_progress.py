@@ -52,7 +52,7 @@ def test_what_nodes_weigh_is_what_the_recipe_takes(
     work: StageInput, sampling: dict[str, float], decoding: float | None
 ) -> None:
     weights = weights_of(BASE.graph(work, Names("a" * 32)), durations.of(work))
-    wanted = sampling if decoding is None else {**sampling, "Decode video": decoding, "Save clip": decoding / 4}
+    wanted = sampling if decoding is None else {**sampling, "Save video": decoding}
     assert weights == pytest.approx(wanted)
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from shared import latents
+from shared import delivery, latents
 from shared.contracts import keys
 from shared.contracts.artifact import Artifact, latent_key, stage_key_of_latents
 from shared.contracts.stage import BaseGenInput, SpatialUpscaleInput, StageInput, TemporalUpscaleInput
@@ -36,8 +36,8 @@ def latent(path: Path, array: np.ndarray, name: str = latents.LATENT) -> Path:
     ],
 )
 def test_what_a_run_has_to_deliver(work: StageInput, size: tuple[int, int], frames: int, fps: int) -> None:
-    want = outputs.expected(work)
-    assert (want.crop.width, want.crop.height) == size
+    want = delivery.of(work)
+    assert (want.size.width, want.size.height) == size
     assert (want.clip.deliver, want.clip.fps) == (frames, fps)
 
 
@@ -45,7 +45,7 @@ def test_latents_are_checked_and_named_under_their_own_key(tmp_path: Path) -> No
     work = BaseGenInput(prompt="x", resolution=Resolution.DRAFT, duration=1)
     video = latent(tmp_path / "v", np.zeros((1, 128, 4, 3, 4), np.float32))
     sound = latent(tmp_path / "a", np.zeros((1, 8, 27, 16), np.float32))
-    with_clip = {"video_latent": video, "audio_latent": sound, "clip": tmp_path / "none", "sound": tmp_path / "none"}
+    with_clip = {"video_latent": video, "audio_latent": sound, "video": tmp_path / "none"}
     files = outputs.check_latents(work, with_clip, "exec")
     assert {file.role: file.facts["shape"] for file in files} == {
         "video_latent": (1, 128, 4, 3, 4),

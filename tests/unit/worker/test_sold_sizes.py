@@ -6,12 +6,12 @@ from itertools import product
 import pytest
 
 from orchestrator.plan import Plan, make_plan, stage_input
-from shared import geometry
+from shared import delivery, geometry
 from shared.contracts import keys
 from shared.contracts.artifact import Artifact, Manifest
 from shared.contracts.request import GenerationRequest
 from shared.contracts.stage import STAGE_OF, SpatialUpscaleInput, StageInput, TemporalUpscaleInput
-from shared.worker.outputs import expected
+from shared.worker.outputs import sampled
 
 SOLD = {"720p": (1280, 720), "1080p": (1920, 1080)}
 ALL = list(product(SOLD, (10, 15, 20), (True, False), (True, False)))
@@ -22,9 +22,8 @@ def artifact(role: str, shape: tuple[int, ...] | None = None) -> Artifact:
 
 
 def left_by(work: StageInput) -> Manifest:
-    """What a worker leaves that made exactly what `expected` asks of it."""
-    want = expected(work)
-    shape = geometry.video_latent_shape(want.latent_size, want.latent_frames)
+    """What a worker leaves that made exactly what it was asked for."""
+    shape = geometry.video_latent_shape(*sampled(work))
     made = {"video_latent": artifact("video", shape), "audio_latent": artifact("audio")}
     made |= {role: artifact(role) for role in ("conditioning", "detail_conditioning")}
     return Manifest(
@@ -75,19 +74,18 @@ def test_every_combination_is_exact(
     runs = runs_of(plan)
     assert len(runs) == 1 + (spatial or detailer) + temporal
     for work in runs:
-        want = expected(work)
-        crop, size = want.crop, want.latent_size
-        assert want.latent_frames == 24 * duration + 1
+        crop, (size, frames) = delivery.of(work).crop, sampled(work)
+        assert frames == 24 * duration + 1
         assert 0 <= crop.x == size.width - crop.x - crop.width, "only padding is cut away, the same on both sides"
         assert 0 <= crop.y == size.height - crop.y - crop.height
         assert (crop.width * 9, crop.y % 2) == (crop.height * 16, 0)
-        made = geometry.video_latent_shape(size, want.latent_frames)
+        made = geometry.video_latent_shape(size, frames)
         if work is not runs[0]:
             assert as_read(work) == made
-    last, want = runs[-1], expected(runs[-1])
+    last, want = runs[-1], delivery.of(runs[-1])
     assert last.ending == "video"
     assert all(work.ending == "latents" for work in runs[:-1])
-    assert (want.crop.width, want.crop.height) == (width, height)
+    assert (want.size.width, want.size.height) == (width, height)
     assert (want.clip.deliver, want.clip.fps, want.clip.seconds) == (fps * duration, fps, duration)
     decoded = 2 * (24 * duration + 1) - 1 if temporal else 24 * duration + 1
     assert want.clip.generate == decoded >= want.clip.deliver

@@ -3,8 +3,9 @@
 Link this folder into `custom_nodes/` (tests/comfyui does). Written against ComfyUI 0.25.
 """
 
-from . import gemma
-from .trouble import NODE_CLASS_MAPPINGS
+from . import gemma, same, trouble
+
+NODE_CLASS_MAPPINGS = {**trouble.NODE_CLASS_MAPPINGS, **same.NODE_CLASS_MAPPINGS}
 
 gemma.shrink()
 
