@@ -40,7 +40,7 @@ def video(
     """The video ending: both latents decoded, cut and encoded into `<prefix>_00001_.mp4`, the file that is delivered.
 
     One node decodes and encodes, so that the clip is never whole in memory and is encoded once
-    (docs/adr/0005-a-node-of-our-own-decodes-and-encodes.md).
+    (docs/adr/0006-a-node-of-our-own-decodes-and-encodes.md).
     """
     graph = graph.add(DECODE_AUDIO, "LTXVAudioVAEDecode", samples=audio, audio_vae=audio_vae)
     return graph.add(
