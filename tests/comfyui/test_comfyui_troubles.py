@@ -76,6 +76,7 @@ class TestTroubles:
                 "video_latent",
                 "audio_latent",
                 "conditioning",
+                "detail_conditioning",
             }
         if server.process.attached:
             pytest.skip("its files are not ours to remove, so the second answer has them")

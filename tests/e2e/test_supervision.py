@@ -31,7 +31,7 @@ def test_ctrl_c_and_kill_9_leave_nothing_behind_and_two_clouds_do_not_collide(tm
     ups = [start(state) for state in states]
     try:
         for state in states:
-            wait_for(partial(up_yet, state), seconds=90, what=f"{state} to be up")
+            wait_for(partial(up_yet, state), seconds=150, what=f"{state} to be up")
         urls = [read_facts(state).api_url for state in states]
         assert len(set(urls)) == 2
         assert all(httpx.get(f"{url}/readyz", trust_env=False).is_success for url in urls)
