@@ -10,6 +10,7 @@ from PIL import Image
 
 from tests.contract.preview.preview_client import Engine, disc, film
 from tests.contract.preview.preview_graphs import CONTROL_MODELS
+from workers.comfy_nodes.mivo import NODE_CLASS_MAPPINGS
 
 _REFERENCE = Path(__file__).parents[4] / "shared" / "comfyui"
 _HERE = pytest.mark.skipif(not _REFERENCE.is_dir(), reason="the reference (../shared/comfyui) is not here")
@@ -84,8 +85,8 @@ def test_every_graph_of_the_gallery_is_known(engine: Engine) -> None:
         assert told <= {"custom_validation_failed"}, (path.name, answer["node_errors"])
 
 
-# What only a front end uses, and what the preview offers less of on purpose.
-_NOT_IN_THE_CATALOGUE = {"ImageCrop"}
+# What only a front end uses, our own node (test_preview_own_node.py), and what the preview offers less of on purpose.
+_NOT_IN_THE_CATALOGUE = {"ImageCrop", *NODE_CLASS_MAPPINGS}
 _FEWER_OPTIONS = {("DA3Render", "output"), ("VAELoader", "vae_name")}
 
 
