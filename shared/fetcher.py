@@ -107,11 +107,8 @@ class Fetcher:
             client.stream("GET", url) as answer,
         ):
             _require_usable(answer, max_bytes)
-            file = await asyncio.to_thread(part.open, "wb")
-            try:
+            with part.open("wb") as file:  # not in a thread, where a cancel would lose it open
                 return await _save(answer, file, part, max_bytes)
-            finally:
-                await asyncio.to_thread(file.close)
 
 
 def _require_usable(answer: httpx.Response, max_bytes: int) -> None:

@@ -109,11 +109,8 @@ class ComfyApi:
     async def upload(self, path: Path, name: str, *, subfolder: str = "", overwrite: bool = True) -> FileRef:
         """Put a file of any kind, up to 100 MiB, below ComfyUI's input/; returns how graphs may name it."""
         form = {"type": "input", "subfolder": subfolder, "overwrite": str(overwrite).lower()}
-        stream = await asyncio.to_thread(path.open, "rb")
-        try:
+        with path.open("rb") as stream:  # not in a thread, where a cancel would lose it open
             answer = await self._send("POST", "/upload/image", files={"image": (name, stream)}, data=form)
-        finally:
-            stream.close()
         self._expect(answer)
         said = answer.json()
         return FileRef(said["name"], said.get("subfolder") or "", said.get("type") or "input")
@@ -138,7 +135,7 @@ class ComfyApi:
                 raise _refused(answer.status_code, "/view")
             if answer.status_code != httpx.codes.OK:
                 raise FatalError("bad_output", f"ComfyUI has no file '{ref.filename}' ({answer.status_code})")
-            with await asyncio.to_thread(part.open, "wb") as sink:
+            with part.open("wb") as sink:  # not in a thread, where a cancel would lose it open
                 async for chunk in answer.aiter_bytes(CHUNK):
                     await asyncio.to_thread(sink.write, chunk)
 
