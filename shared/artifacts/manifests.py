@@ -3,11 +3,10 @@
 import json
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
 from pydantic import ValidationError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from shared.artifacts.client import CONFLICT, EXISTS, MISSING, code_of, translated
+from shared.artifacts.records import Records, Written
 from shared.contracts.artifact import Manifest, manifest_key
 from shared.contracts.vocabulary import CONTRACT_VERSION, Stage
 from shared.errors import FatalError, TransientError, UpstreamError
@@ -15,7 +14,6 @@ from shared.errors import FatalError, TransientError, UpstreamError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-LARGEST = 1024 * 1024  # bytes; ours are a few kB, so anything larger is no manifest
 WRITE_ATTEMPTS = 6
 
 
@@ -27,11 +25,10 @@ class Manifests:
     """The manifests of one bucket."""
 
     def __init__(self, client: "S3Client", bucket: str) -> None:
-        self._client = client
-        self._bucket = bucket
+        self._records = Records(client, bucket, "a manifest")
 
     def read(self, stage: Stage, stage_key: str) -> Manifest | None:
-        body = self._get(manifest_key(stage, stage_key))
+        body = self._records.read(manifest_key(stage, stage_key))
         if body is None:
             return None
         manifest = parse(body)
@@ -40,7 +37,7 @@ class Manifests:
         return manifest
 
     def read_at(self, key: str) -> Manifest:
-        body = self._get(key)
+        body = self._records.read(key)
         if body is None:
             raise UpstreamError("artifact_missing", "there is no manifest at this key", key=key)
         return parse(body)
@@ -60,22 +57,12 @@ class Manifests:
         raise AssertionError("tenacity either returns or raises")
 
     def _write_once(self, manifest: Manifest) -> Manifest:
-        with translated("write a manifest"):
-            try:
-                self._client.put_object(
-                    Bucket=self._bucket,
-                    Key=manifest_key(manifest.stage, manifest.stage_key),
-                    Body=manifest.model_dump_json().encode(),
-                    ContentType="application/json",
-                    IfNoneMatch="*",
-                )
-            except ClientError as error:
-                if code_of(error) in CONFLICT:
-                    raise _ContestedError from error
-                if code_of(error) not in EXISTS:
-                    raise
-            else:
-                return manifest
+        key = manifest_key(manifest.stage, manifest.stage_key)
+        written = self._records.write(key, manifest.model_dump_json().encode())
+        if written is Written.FIRST:
+            return manifest
+        if written is Written.CONTESTED:
+            raise _ContestedError
         standing = self.read(manifest.stage, manifest.stage_key)
         if standing is None:
             raise _ContestedError
@@ -86,21 +73,7 @@ class Manifests:
             standing = self.read(stage, stage_key)
             if standing is None or standing.attempt_id != attempt_id:
                 return
-        with translated("discard a manifest"):
-            self._client.delete_object(Bucket=self._bucket, Key=manifest_key(stage, stage_key))
-
-    def _get(self, key: str) -> bytes | None:
-        with translated("read a manifest"):
-            try:
-                found = self._client.get_object(Bucket=self._bucket, Key=key)
-            except ClientError as error:
-                if code_of(error) in MISSING:
-                    return None
-                raise
-            with found["Body"] as body:
-                if found["ContentLength"] > LARGEST:
-                    raise UpstreamError("artifact_corrupt", f"a manifest has {found['ContentLength']} bytes")
-                return body.read()
+        self._records.discard(manifest_key(stage, stage_key))
 
 
 def parse(body: bytes) -> Manifest:
