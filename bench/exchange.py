@@ -21,7 +21,7 @@ from shared.artifacts.client import connect
 from shared.artifacts.settings import MIB
 
 BYTES = 64_000_000
-ROUNDS = 5
+ROUNDS = 15
 MUST = 0.95
 SETTINGS = ((64, 1), (32, 2), (16, 4))
 """MiB of a part, and parts at once. The last are what `S3Settings` come to by default, for a network; a server on the

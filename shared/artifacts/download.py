@@ -6,7 +6,6 @@ Not by s3transfer, which hands bytes on in no order, or in order at twice the CP
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -70,9 +69,6 @@ class Download:
         waiting = deque(_Part(start, min(start + step, size)) for start in range(0, max(size, 1), step))
         body = self._first(waiting[0])
         digest = hashlib.sha256()
-        if len(waiting) == 1:  # the kernel receives while we hash: threads would only cost
-            self._receive(waiting[0], body, digest.update)
-            return digest.hexdigest()
         coming: deque[tuple[_Part, Future[None]]] = deque()
         with ThreadPoolExecutor(min(at_once, len(waiting)), "download") as pool:
             try:
@@ -117,11 +113,11 @@ class Download:
 
     def _queue(self, part: _Part, body: "StreamingBody | None") -> None:
         try:
-            self._receive(part, body, part.chunks.put)
+            self._receive(part, body)
         finally:
             part.chunks.put(b"")
 
-    def _receive(self, part: _Part, body: "StreamingBody | None", take: Callable[[bytes], None]) -> None:
+    def _receive(self, part: _Part, body: "StreamingBody | None") -> None:
         """All chunks of a part, in order and each once: after a broken answer it goes on where that one ended."""
         at = part.start
         tries = Retrying(
@@ -139,7 +135,7 @@ class Download:
                 while chunk := stream.read(CHUNK):
                     if self._given_up.is_set():
                         raise CancelledError
-                    take(chunk)
+                    part.chunks.put(chunk)
                     _write(self._descriptor, chunk, at)
                     at += len(chunk)
 
