@@ -52,6 +52,7 @@ class Seaweed:
         grpc = [f"-{server}.port.grpc={self.ports[f'{server}.grpc']}" for server in SERVERS]
         return [
             str(Path(sysconfig.get_path("scripts")) / "weed"),
+            "-logtostderr",  # besides, it would leave log files in /tmp
             "mini",
             f"-dir={self.folder / 'data'}",
             f"-ip={HOST}",
