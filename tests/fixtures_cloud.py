@@ -7,34 +7,21 @@ import signal
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import numpy as np
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from local.cloud import Cloud
 from local.layout import Options
+from tests.waiting import wait_for
 
 FINAL = {"succeeded", "failed", "canceled"}
 Generation = dict[str, Any]
 T = TypeVar("T")
-
-
-def wait_for(ask: Callable[[], T | None], *, seconds: float, what: str, every: float = 0.1) -> T:
-    """The first answer that is not None; AssertionError after the deadline."""
-    tries = Retrying(
-        stop=stop_after_delay(seconds),
-        wait=wait_fixed(every),
-        retry=retry_if_result(lambda answer: answer is None),
-        retry_error_callback=lambda _: None,
-    )
-    answer = tries(ask)
-    assert answer is not None, f"waited {seconds} s for {what}"
-    return answer
 
 
 class RunningCloud:
@@ -99,12 +86,12 @@ class RunningCloud:
         return done
 
     def wait_in_stage(self, generation_id: str, stage: str, states: frozenset[str] = frozenset({"running"})) -> None:
-        def there() -> bool | None:
+        def there() -> bool:
             found = self.get(generation_id)
             runs = found["stages"] if found else []
-            return True if any(run["stage"] == stage and run["state"] in states for run in runs) else None
+            return any(run["stage"] == stage and run["state"] in states for run in runs)
 
-        wait_for(there, seconds=60, what=f"{stage} to be {sorted(states)}", every=0.05)
+        wait_for(there, what=f"{stage} to be {sorted(states)}", every=0.05)
 
     def upload(self, picture: bytes) -> str:
         slot = self.api.post("/api/uploads", json={"media_type": "image/png", "bytes": len(picture)}).json()

@@ -17,7 +17,8 @@ from local.runpod_gateway.faults import FaultKind
 from shared.artifacts import ArtifactStore, S3Settings
 from shared.contracts.vocabulary import Stage
 from tests.chaos.proxy import FaultProxy, Trouble
-from tests.fixtures_cloud import Generation, RunningCloud, wait_for
+from tests.fixtures_cloud import Generation, RunningCloud
+from tests.waiting import wait_for
 
 KEEP_SECONDS = 2
 """The gateway forgets a result so soon, as RunPod does after 30 minutes."""
@@ -113,7 +114,7 @@ class FaultyCloud(RunningCloud):
             found = self.get(generation_id)
             return found if found and [(run["stage"], run["state"]) for run in found["stages"]] == list(ends) else None
 
-        return wait_for(there, seconds=60, what=f"{ends[-1]}", every=0.05)
+        return wait_for(there, what=f"{ends[-1]}", every=0.05)
 
 
 @contextmanager

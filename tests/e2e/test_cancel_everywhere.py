@@ -10,7 +10,7 @@ import pytest
 from local.runpod_gateway.faults import FaultKind
 from shared.contracts.vocabulary import Stage
 from tests.e2e.faulty_cloud import MANY, FaultyCloud
-from tests.fixtures_cloud import wait_for
+from tests.waiting import wait_for
 
 BASE, SPATIAL, TEMPORAL = Stage
 DRAFT: dict[str, Any] = {"resolution": "draft", "duration": 1}
@@ -40,14 +40,12 @@ def reach(cloud: FaultyCloud, point: str, made: str, renders: int) -> None:
         case "between stages":
             cloud.until(made, (BASE, "succeeded"), (SPATIAL, "pending"))
         case "sampling":
-            wait_for(lambda: True if (cloud.get(made) or {})["fraction"] > 0 else None, seconds=60, what="a step")
+            wait_for(lambda: (cloud.get(made) or {})["fraction"] > 0, what="a step")
         case "uploading":
-            wait_for(lambda: True if begun(cloud) > renders else None, seconds=60, what="the render", every=0.02)
+            wait_for(lambda: begun(cloud) > renders, what="the render", every=0.02)
             cloud.valve.shut()
             swallowed = cloud.valve.proxy.swallowed
-            wait_for(
-                lambda: True if cloud.valve.proxy.swallowed > swallowed else None, seconds=60, what="the first byte"
-            )
+            wait_for(lambda: cloud.valve.proxy.swallowed > swallowed, what="the first byte")
 
 
 POINTS = {  # -> what holds it there
@@ -76,8 +74,8 @@ def test_cancel_at_every_point(calmed: FaultyCloud, point: str, capsys: pytest.C
     assert answer.json()["credits_refund"] == made["credits"]
     on_gpu = point in {"sampling", "uploading"}
 
-    def gpu_is_free() -> bool | None:
-        return True if calmed.busy() == 0 and ended(calmed) == stopped + on_gpu else None
+    def gpu_is_free() -> bool:
+        return calmed.busy() == 0 and ended(calmed) == stopped + on_gpu
 
     wait_for(gpu_is_free, seconds=STOP_SECONDS + NOISE_SECONDS, what="a free GPU", every=0.05)
     with capsys.disabled():

@@ -12,7 +12,8 @@ import pytest
 from local.runpod_gateway.faults import FaultKind
 from shared.contracts.vocabulary import Stage
 from tests.e2e.faulty_cloud import FaultyCloud
-from tests.fixtures_cloud import Generation, wait_for
+from tests.fixtures_cloud import Generation
+from tests.waiting import wait_for
 
 BASE, SPATIAL = Stage.BASE_GEN, Stage.SPATIAL_UPSCALE
 DRAFT: dict[str, Any] = {"resolution": "draft", "duration": 1}
@@ -31,18 +32,18 @@ def test_a_lost_reply_of_run_is_rendered_once(calmed: FaultyCloud, stage: Stage)
     calmed.arm(FaultKind.COLD_START, stage, delay_ms=2000)  # or the first job may end before the second submit
     made = calmed.create(prompt=f"the reply of {stage} is lost", **DRAFT)
 
-    def submitted_twice() -> bool | None:
+    def submitted_twice() -> bool:
         ours = [job for job in calmed.jobs(stage) if job["state"] in {"IN_QUEUE", "IN_PROGRESS"}]
-        return True if len(ours) == 2 else None
+        return len(ours) == 2
 
-    wait_for(submitted_twice, seconds=60, what="the second submit", every=0.02)
+    wait_for(submitted_twice, what="the second submit", every=0.02)
     done = calmed.finish(made["id"])
     assert done["state"] == "succeeded", done.get("error")
     assert [run["attempt"] for run in done["stages"]] == [1, 1]
     assert renders(calmed, done) == {BASE: 1, SPATIAL: 1}
 
-    def idle() -> bool | None:
-        return True if calmed.busy() == 0 else None
+    def idle() -> bool:
+        return calmed.busy() == 0
 
     wait_for(idle, seconds=30, what="the second job to find the work done")
     assert renders(calmed, done) == {BASE: 1, SPATIAL: 1}
@@ -59,10 +60,10 @@ def test_a_result_that_runpod_forgot_is_adopted(calmed: FaultyCloud) -> None:
         os.kill(pid, signal.SIGSTOP)
     try:
 
-        def forgotten() -> bool | None:
-            return True if calmed.endpoint(BASE, f"status/{job_id}").status_code == httpx.codes.NOT_FOUND else None
+        def forgotten() -> bool:
+            return calmed.endpoint(BASE, f"status/{job_id}").status_code == httpx.codes.NOT_FOUND
 
-        wait_for(forgotten, seconds=60, what="the gateway to forget the job")
+        wait_for(forgotten, what="the gateway to forget the job")
     finally:
         for pid in pids:
             if pid is not None:
@@ -114,11 +115,11 @@ def test_a_second_damage_is_final_and_refunded(calmed: FaultyCloud) -> None:
         held = calmed.until(made["id"], (BASE, "succeeded"), (SPATIAL, "pending"))
         damage(calmed, held["stages"][0], "missing")
 
-    def repairing() -> bool | None:
+    def repairing() -> bool:
         found = calmed.get(made["id"])
-        return True if found and found["stages"][1]["state"] == "failed" else None
+        return found is not None and found["stages"][1]["state"] == "failed"
 
-    wait_for(repairing, seconds=60, what="the repair", every=0.05)
+    wait_for(repairing, what="the repair", every=0.05)
     with calmed.holding(SPATIAL):
         held = calmed.until(
             made["id"], (BASE, "succeeded"), (SPATIAL, "failed"), (BASE, "succeeded"), (SPATIAL, "pending")

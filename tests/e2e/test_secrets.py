@@ -19,8 +19,9 @@ from websockets.sync.client import connect
 from local import postgres
 from local.layout import Options
 from local.picture import lighthouse
-from tests.fixtures_cloud import RunningCloud, running_cloud, wait_for
+from tests.fixtures_cloud import RunningCloud, running_cloud
 from tests.leaks import leaked, leaks
+from tests.waiting import wait_for
 
 MARK = "periwinkle-parliament"
 
@@ -94,7 +95,7 @@ def failed(cloud: RunningCloud, run: str) -> dict[str, Any]:
         shown: dict[str, Any] = cloud.api.get(run).json()
         return shown if shown["status"] in {"FAILED", "COMPLETED"} else None
 
-    found = wait_for(ended, seconds=60, what="a raw stage input to end")
+    found = wait_for(ended, what="a raw stage input to end")
     assert found["status"] == "FAILED"
     return found
 
@@ -118,7 +119,7 @@ def test_secrets_reach_neither_logs_nor_errors_nor_events_nor_metrics(
     facts, storage = own_cloud.cloud.facts, own_cloud.cloud.layout.storage
     with receiver() as (hook, taken):
         said = use_everything(own_cloud, secret_words, hook)
-        wait_for(lambda: taken or None, seconds=60, what="the webhook")
+        wait_for(lambda: taken, what="the webhook")
     headers, body = taken[0]
     told = Webhook(facts.webhook_secret).verify(body.decode(), headers)
     with psycopg.connect(facts.database_url) as connection:

@@ -10,7 +10,7 @@ import httpx
 
 from local.cloud import FACTS, read_facts
 from tests import processes
-from tests.fixtures_cloud import wait_for
+from tests.waiting import wait_for
 
 
 def start(state: Path) -> subprocess.Popen[bytes]:
@@ -18,12 +18,12 @@ def start(state: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(argv, stdout=subprocess.DEVNULL, start_new_session=True)
 
 
-def up_yet(state: Path) -> bool | None:
-    return True if (state / FACTS).exists() else None
+def up_yet(state: Path) -> bool:
+    return (state / FACTS).exists()
 
 
-def gone(state: Path) -> bool | None:
-    return None if processes.naming(state) else True
+def gone(state: Path) -> bool:
+    return not processes.naming(state)
 
 
 def test_ctrl_c_and_kill_9_leave_nothing_behind_and_two_clouds_do_not_collide(tmp_path: Path) -> None:

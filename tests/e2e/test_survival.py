@@ -9,7 +9,8 @@ import pytest
 import runpod
 
 from shared.contracts.vocabulary import Stage
-from tests.fixtures_cloud import Generation, RunningCloud, wait_for
+from tests.fixtures_cloud import Generation, RunningCloud
+from tests.waiting import wait_for
 
 DRAFT: dict[str, Any] = {"resolution": "draft", "duration": 2, "temporal_upscale": True}
 ACTIVE = frozenset({"submitted", "running"})
@@ -23,11 +24,11 @@ def rendered_once(cloud: RunningCloud, done: Generation) -> None:
     } == dict.fromkeys((plan["stage"] for plan in done["plan"]), 1)
 
 
-def answers(cloud: RunningCloud) -> bool | None:
+def answers(cloud: RunningCloud) -> bool:
     try:
-        return cloud.api.get("/healthz").is_success or None
+        return cloud.api.get("/healthz").is_success
     except httpx.TransportError:  # the supervisor is starting it
-        return None
+        return False
 
 
 @pytest.mark.parametrize("stage", Stage)
@@ -84,7 +85,7 @@ def test_one_replica_goes_on_for_the_other(cloud: RunningCloud) -> None:
             return found if found["state"] == "succeeded" else None
 
         wait_for(ended, seconds=90, what="the other replica to finish it")
-    wait_for(lambda: answers(cloud), seconds=60, what="the killed replica to be back")  # the next test asks it
+    wait_for(lambda: answers(cloud), what="the killed replica to be back")  # the next test asks it
 
 
 def test_a_second_generation_that_differs_in_a_later_stage_costs_only_that_stage(cloud: RunningCloud) -> None:
@@ -107,15 +108,13 @@ def test_cancel_reaches_comfyui(cloud: RunningCloud) -> None:
     facts = cloud.cloud.facts
     health = f"{facts.runpod_base_url}/{facts.endpoints[Stage.BASE_GEN]}/health"
 
-    def idle() -> bool | None:
+    def idle() -> bool:
         shown = httpx.get(health, headers={"Authorization": f"Bearer {facts.runpod_key}"}, trust_env=False).json()
-        return True if shown["jobs"]["inProgress"] == 0 else None
+        return bool(shown["jobs"]["inProgress"] == 0)
 
     wait_for(idle, seconds=10, what="the worker to be free")
     log = cloud.cloud.supervisor.log_of("base_gen-0")
-    wait_for(
-        lambda: True if "comfy_cancelled" in log.read_text() else None, seconds=10, what="ComfyUI to be interrupted"
-    )
+    wait_for(lambda: "comfy_cancelled" in log.read_text(), seconds=10, what="ComfyUI to be interrupted")
     assert cloud.api.delete(f"/api/generations/{made['id']}").status_code == httpx.codes.CONFLICT
     assert [run["stage"] for run in cloud.finish(made["id"])["stages"]] == ["base_gen"]
 

@@ -1,6 +1,5 @@
 """Parts of the gateway tests: servers on free ports, a worker that speaks the bare wire, SDK worker processes."""
 
-import asyncio
 import json
 import os
 import signal
@@ -9,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +18,7 @@ import httpx
 from local.runpod_gateway.app import Server
 from local.runpod_gateway.settings import Settings
 from shared.tls import trusted
+from tests.waiting import eventually, wait_for
 
 KEY = "local-key"
 BEARER = {"Authorization": f"Bearer {KEY}"}
@@ -57,23 +57,6 @@ def serve(config: Settings) -> Iterator[str]:
         assert not thread.is_alive()
 
 
-def wait_for(check: Callable[[], T], what: str, seconds: float = 20) -> T:
-    deadline = time.monotonic() + seconds
-    while not (found := check()):
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.02)
-    return found
-
-
-async def eventually(check: Callable[[], Awaitable[T]], what: str, seconds: float = 20) -> T:
-    async with asyncio.timeout(seconds + 5):
-        deadline = time.monotonic() + seconds
-        while not (found := await check()):
-            assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-            await asyncio.sleep(0.03)
-        return found
-
-
 class Client:
     """The client API over plain httpx."""
 
@@ -103,7 +86,7 @@ class Client:
             view = await self.status(job_id)
             return view if view["status"] in states else None
 
-        return await eventually(reached, f"{job_id} to be {states}", seconds) or {}
+        return await eventually(reached, f"{job_id} to be {states}", seconds=seconds)
 
     async def until_gone(self, job_id: str) -> None:
         async def gone() -> bool:

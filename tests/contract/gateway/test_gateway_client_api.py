@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.gateway.harness import KEY, Client, WireWorker, eventually
+from tests.contract.gateway.harness import KEY, Client, WireWorker
+from tests.waiting import eventually
 
 Connect = Callable[[str], Client]
 Start = Callable[..., str]

@@ -4,7 +4,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from tests.contract.gateway.harness import Client, WireWorker, eventually
+from tests.contract.gateway.harness import Client, WireWorker
+from tests.waiting import eventually
 
 Connect = Callable[[str], Client]
 Start = Callable[..., str]

@@ -14,11 +14,11 @@ from tests.contract.gateway.harness import (
     GatewayProcess,
     SdkWorker,
     WireWorker,
-    eventually,
     held,
     serve,
     settings,
 )
+from tests.waiting import eventually
 
 Connect = Callable[[str], Client]
 

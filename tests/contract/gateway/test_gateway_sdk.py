@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import runpod
 
-from tests.contract.gateway.harness import KEY, Client, SdkWorker, eventually
+from tests.contract.gateway.harness import KEY, Client, SdkWorker
+from tests.waiting import eventually
 
 Connect = Callable[[str], Client]
 StartWorker = Callable[..., SdkWorker]

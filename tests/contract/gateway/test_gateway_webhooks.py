@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.contract.gateway.harness import Client, WireWorker, wait_for
+from tests.contract.gateway.harness import Client, WireWorker
+from tests.waiting import wait_for
 
 
 class Receiver(ThreadingHTTPServer):

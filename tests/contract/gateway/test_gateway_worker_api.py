@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.contract.gateway.harness import Client, WireWorker, eventually, held
+from tests.contract.gateway.harness import Client, WireWorker, held
+from tests.waiting import eventually
 
 Connect = Callable[[str], Client]
 Start = Callable[..., str]

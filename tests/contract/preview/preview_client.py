@@ -14,17 +14,12 @@ import httpx
 import numpy as np
 import numpy.typing as npt
 import websocket
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from tests.waiting import wait_for
 
 DEADLINE = 30.0
 Graph = dict[str, dict[str, Any]]
 Event = dict[str, Any]
-
-
-def eventually(ask: Callable[[], Any], deadline: float = DEADLINE) -> Any:
-    """The first truthy answer; fails after the deadline."""
-    retrying = Retrying(stop=stop_after_delay(deadline), wait=wait_fixed(0.02), retry=retry_if_result(lambda a: not a))
-    return retrying(ask)
 
 
 @dataclass
@@ -91,7 +86,7 @@ class Engine:
         self.process = subprocess.Popen([*command, *flags], stdout=log, stderr=subprocess.STDOUT)
         log.close()
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE)
-        eventually(self._answers)
+        wait_for(self._answers)
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, (self.base / "engine.log").read_text()
@@ -124,7 +119,7 @@ class Engine:
     def run(self, graph: Graph, *, deadline: float = DEADLINE) -> dict[str, Any]:
         """Runs a graph to its end and gives its entry in the history."""
         prompt_id = self.submit(graph)
-        entry: dict[str, Any] = eventually(lambda: self.history(prompt_id), deadline)[prompt_id]
+        entry: dict[str, Any] = wait_for(lambda: self.history(prompt_id), seconds=deadline)[prompt_id]
         return entry
 
     def outputs(self, graph: Graph, *, deadline: float = DEADLINE) -> dict[str, Path]:

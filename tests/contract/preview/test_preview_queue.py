@@ -3,8 +3,9 @@
 import uuid
 from collections.abc import Callable
 
-from tests.contract.preview.preview_client import Engine, eventually
+from tests.contract.preview.preview_client import Engine
 from tests.contract.preview.preview_graphs import base, cheap, sleeping
+from tests.waiting import wait_for
 
 
 def nonce() -> int:
@@ -29,7 +30,7 @@ def test_interrupt_mid_sampling(start: Callable[..., Engine]) -> None:
     assert (status["status_str"], status["completed"]) == ("error", False)
     assert status["messages"][-1][0] == "execution_interrupted"
     again = slow.submit(cheap(nonce() % 2**24))
-    assert eventually(lambda: slow.history(again))[again]["status"]["completed"], "the flag must not hit the next one"
+    assert wait_for(lambda: slow.history(again))[again]["status"]["completed"], "the flag must not hit the next one"
 
 
 def test_interrupt_during_a_silent_node_is_reported_on_the_next_one(engine: Engine) -> None:
@@ -57,7 +58,7 @@ def test_an_interrupt_that_comes_too_late_does_not_hit_the_next_prompt(start: Ca
 
 def test_queue_front_number_delete_clear_and_cancel(engine: Engine) -> None:
     running = engine.submit(sleeping(60, nonce()), client_id="q")
-    eventually(lambda: engine.http.get("/queue").json()["queue_running"])
+    wait_for(lambda: engine.http.get("/queue").json()["queue_running"])
     late, first, dropped, cancelled = (str(uuid.uuid4()) for _ in range(4))
     engine.submit(cheap(1), prompt_id=late, number=10**9)
     engine.submit(cheap(2), prompt_id=first, front=True)
@@ -75,7 +76,7 @@ def test_queue_front_number_delete_clear_and_cancel(engine: Engine) -> None:
     engine.http.post("/queue", json={"clear": True})
     assert engine.http.get("/queue").json()["queue_pending"] == []
     assert engine.http.post(f"/api/jobs/{running}/cancel").json() == {"cancelled": True}
-    entry = eventually(lambda: engine.history(running))[running]
+    entry = wait_for(lambda: engine.history(running))[running]
     assert entry["status"]["messages"][-1][0] == "execution_interrupted"
     assert engine.history(dropped) == engine.history(cancelled) == {}
     assert engine.http.post(f"/api/jobs/{running}/cancel").json() == {"cancelled": False}
@@ -91,5 +92,5 @@ def test_the_same_prompt_id_twice_runs_twice(engine: Engine) -> None:
 
 def test_history_can_be_limited(engine: Engine) -> None:
     last = engine.submit(cheap(nonce() % 2**24))
-    eventually(lambda: engine.history(last))
+    wait_for(lambda: engine.history(last))
     assert list(engine.http.get("/history?max_items=1").json()) == [last]

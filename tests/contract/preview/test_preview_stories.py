@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.contract.preview.preview_client import Engine, Event, eventually, is_end
+from tests.contract.preview.preview_client import Engine, Event, is_end
 from tests.contract.preview.preview_graphs import base, cheap, node, sleeping
+from tests.waiting import wait_for
 
 
 def shape(value: Any) -> Any:
@@ -129,7 +130,7 @@ def test_without_a_client_id_progress_is_for_everybody_and_the_rest_for_nobody(e
     with engine.listen("bystander") as listener:
         prompt_id = engine.submit(sleeping(0.2, uuid.uuid4().int % 2**31))
         listener.until(lambda e: e["type"] == "progress_state" and e["data"]["nodes"].get("2", {}).get("value") == 1.0)
-        eventually(lambda: engine.history(prompt_id))
+        wait_for(lambda: engine.history(prompt_id))
     assert {event["type"] for event in listener.heard} == {"status", "progress", "progress_state"}
 
 
@@ -152,7 +153,7 @@ def test_a_new_socket_opened_before_the_old_one_closes_goes_dead(engine: Engine)
         second = engine.listen("overlap")
         second.__enter__()
         second.until(lambda e: e["type"] == "progress")
-    eventually(lambda: engine.history(prompt_id))
+    wait_for(lambda: engine.history(prompt_id))
     with engine.listen("witness"):
         pass
     assert not any(is_end(event, prompt_id) for event in second.rest(silence=0.3))

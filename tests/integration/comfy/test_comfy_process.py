@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,16 +15,10 @@ from shared.comfy.process import ComfyProcess
 from shared.comfy.settings import ComfySettings
 from shared.errors import TransientError
 from tests.integration.comfy.scripted_comfy import ScriptedComfy
+from tests.waiting import wait_for
 
 SCRIPTED = f"{sys.executable} {Path(__file__).with_name('scripted_comfy.py')}"
 GRAPH = {"1": {"class_type": "SaveLatent", "inputs": {}, "_meta": {"title": "Save"}}}
-
-
-def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def read_json(path: str) -> dict[str, object]:
@@ -113,7 +107,7 @@ async def test_stopping_ends_the_whole_group_even_if_it_ignores_sigterm(tmp_path
     await process.start()
     leader, child = map(int, pids.read_text().split())
     await process.stop(grace_seconds=0.3)
-    until(lambda: not running(leader) and not running(child))
+    wait_for(lambda: not running(leader) and not running(child))
 
 
 def test_kill_9_of_the_worker_leaves_no_child(tmp_path: Path) -> None:
@@ -134,12 +128,12 @@ def test_kill_9_of_the_worker_leaves_no_child(tmp_path: Path) -> None:
     given = {"COMFYUI_COMMAND": SCRIPTED, "COMFYUI_BASE_DIR": str(tmp_path / "base"), "PYTHONPATH": str(root)}
     with subprocess.Popen([sys.executable, "-c", code, str(pid)], env={**os.environ, **given}) as worker:
         try:
-            until(lambda: pid.exists() and pid.read_text() != "")
+            wait_for(lambda: pid.exists() and pid.read_text() != "")
             child = int(pid.read_text())
             assert running(child)
         finally:
             worker.send_signal(signal.SIGKILL)
-    until(lambda: not running(child))
+    wait_for(lambda: not running(child))
 
 
 async def test_an_attached_server_is_probed_and_left_alone(comfy: ScriptedComfy) -> None:

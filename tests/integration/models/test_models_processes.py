@@ -4,7 +4,6 @@ import hashlib
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,18 +15,12 @@ from models.part import Part
 from shared.models import ModelFile
 from tests.integration.models import rows
 from tests.integration.models.weight_server import GOOD, Manner, WeightServer
+from tests.waiting import wait_for
 
 BODY = rows.content(2_000_000)
 FILE = rows.pinned(BODY)
 PATH = rows.on_hub(FILE)
 Start = Callable[..., subprocess.Popen[bytes]]
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -61,7 +54,7 @@ def test_after_kill_9_only_what_is_missing_comes(
 ) -> None:
     server.put(PATH, BODY, *[GOOD] * 10, always=Manner(hold=True))
     process = start(FILE, connections=2)
-    until(lambda: len(journal(root)) >= 6)
+    wait_for(lambda: len(journal(root)) >= 6)
     process.kill()
     process.wait(30)
     assert not rows.at(root, FILE).exists(), "half a file never stands in its place"
@@ -82,7 +75,7 @@ def test_what_was_begun_of_another_content_is_not_gone_on_with(
 ) -> None:
     server.put(PATH, BODY, *[GOOD] * 6, always=Manner(hold=True))
     process = start(rows.row(), connections=2)
-    until(lambda: len(journal(root)) >= 2)
+    wait_for(lambda: len(journal(root)) >= 2)
     process.kill()
     process.wait(30)
 
@@ -95,9 +88,9 @@ def test_what_was_begun_of_another_content_is_not_gone_on_with(
 def test_two_processes_into_one_volume_fetch_it_once(server: WeightServer, start: Start, root: Path) -> None:
     server.put(PATH, BODY, *[GOOD] * 8, always=Manner(hold=True))
     first = start(FILE, connections=2)
-    until(lambda: len(journal(root)) >= 2)
+    wait_for(lambda: len(journal(root)) >= 2)
     second = start(FILE, connections=2)
-    until(lambda: len([row for row in server.asked if row.range == "bytes=0-0"]) >= 3)  # the second has looked, too
+    wait_for(lambda: len([row for row in server.asked if row.range == "bytes=0-0"]) >= 3)  # the second has looked, too
     server.put(PATH, BODY)
     server.go.set()  # what was held ends short, and is asked for again
     assert (first.wait(60), second.wait(60)) == (0, 0)
@@ -110,9 +103,9 @@ def test_two_processes_into_one_volume_fetch_it_once(server: WeightServer, start
 def test_the_one_that_waits_takes_over_when_the_other_is_killed(server: WeightServer, start: Start, root: Path) -> None:
     server.put(PATH, BODY, *[GOOD] * 6, always=Manner(hold=True))
     first = start(FILE, connections=2)
-    until(lambda: len(journal(root)) >= 2)
+    wait_for(lambda: len(journal(root)) >= 2)
     second = start(FILE, connections=2)
-    until(lambda: len([row for row in server.asked if row.range == "bytes=0-0"]) >= 3)
+    wait_for(lambda: len([row for row in server.asked if row.range == "bytes=0-0"]) >= 3)
     server.put(PATH, BODY)
     first.kill()
     assert second.wait(60) == 0

@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import psycopg
 from pydantic import HttpUrl, SecretStr
-from tenacity import AsyncRetrying, retry_if_result, stop_after_delay, wait_fixed
 
 from orchestrator.advance import Advance
 from orchestrator.app import create_app
@@ -25,6 +24,7 @@ from shared.tls import trusted
 from tests.fixtures_s3 import fresh_bucket
 from tests.integration.orchestrator.fake_worker import FakeWorker
 from tests.integration.orchestrator.scripted_runpod import ScriptedJob, ScriptedRunPod, endpoint_of, make_app, serving
+from tests.waiting import eventually
 
 KEY, OTHER_KEY, ADMIN_KEY = "key-of-mivo", "key-of-somebody-else", "key-of-the-operator"
 WEBHOOK_SECRET = f"whsec_{base64.b64encode(b'a secret of the webhook tests').decode()}"
@@ -115,18 +115,6 @@ class Cloud:
         async with await psycopg.AsyncConnection.connect(self.database_url, autocommit=True) as connection:
             cursor = await connection.execute(query.encode(), values)
             return await cursor.fetchall() if cursor.description else []
-
-
-async def eventually(check: Callable[[], Awaitable[Any]], seconds: float = PATIENCE) -> Any:
-    """The first truthy answer of `check`; fails after `seconds`."""
-    waiting = AsyncRetrying(
-        stop=stop_after_delay(seconds), wait=wait_fixed(0.05), retry=retry_if_result(lambda found: not found)
-    )
-
-    async def asked() -> Any:
-        return await check()  # tenacity waits only for what is a coroutine function by its looks
-
-    return await waiting(asked)
 
 
 @dataclass(frozen=True)

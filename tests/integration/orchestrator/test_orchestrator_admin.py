@@ -10,9 +10,10 @@ import httpx
 from orchestrator.runpod_client import TRIES
 from orchestrator.workforce import KEPT_SECONDS
 from shared.contracts.vocabulary import Stage
-from tests.integration.orchestrator.cloud import ADMIN_KEY, KEY, OTHER_KEY, Cloud, eventually
+from tests.integration.orchestrator.cloud import ADMIN_KEY, KEY, OTHER_KEY, Cloud
 from tests.integration.orchestrator.test_orchestrator_faults import script
 from tests.integration.orchestrator.webhook_receiver import Receiver
+from tests.waiting import eventually
 
 OPERATOR = {"Authorization": f"Bearer {ADMIN_KEY}"}
 PROMPT = "a secret garden behind the wall"

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from shared.contracts.vocabulary import Stage
-from tests.integration.orchestrator.cloud import Cloud, eventually
+from tests.integration.orchestrator.cloud import Cloud
 from tests.integration.orchestrator.conftest import StartCloud
+from tests.waiting import eventually
 
 PATIENT = {"poll_seconds_min": 60, "poll_seconds_max": 120}
 EVERYTHING = (

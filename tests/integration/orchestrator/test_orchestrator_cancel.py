@@ -2,8 +2,9 @@ import asyncio
 
 from orchestrator.transitions import Submitted
 from shared.contracts.vocabulary import Stage
-from tests.integration.orchestrator.cloud import Cloud, eventually, replica
+from tests.integration.orchestrator.cloud import Cloud, replica
 from tests.integration.orchestrator.test_orchestrator_faults import hold
+from tests.waiting import eventually
 
 
 async def canceled(cloud: Cloud, generation_id: str) -> None:

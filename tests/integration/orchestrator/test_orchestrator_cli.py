@@ -16,8 +16,9 @@ from orchestrator.store.migrations import migrate, own_migrations
 from shared.artifacts import S3Settings
 from shared.contracts.vocabulary import Stage
 from shared.ports import free_ports
-from tests.integration.orchestrator.cloud import DRAFT, KEY, eventually, settings_for
+from tests.integration.orchestrator.cloud import DRAFT, KEY, settings_for
 from tests.integration.orchestrator.scripted_runpod import ScriptedRunPod, endpoint_of, make_app, serving
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 END_SECONDS = 10
@@ -71,7 +72,7 @@ async def serve(env: dict[str, str], log: Path) -> AsyncIterator[tuple[asyncio.s
                     return (await http.get("/readyz")).is_success
                 return False
 
-            await eventually(up, 30)
+            await eventually(up, seconds=30)
             yield process, http
     finally:
         if process.returncode is None:

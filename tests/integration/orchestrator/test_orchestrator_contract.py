@@ -12,10 +12,11 @@ import pytest
 from shared.contracts.artifact import manifest_key
 from shared.contracts.vocabulary import CONTRACT_VERSION, Stage
 from shared.errors import FatalError
-from tests.integration.orchestrator.cloud import Cloud, eventually
+from tests.integration.orchestrator.cloud import Cloud
 from tests.integration.orchestrator.conftest import StartCloud
 from tests.integration.orchestrator.scripted_runpod import ScriptedJob
 from tests.integration.orchestrator.test_orchestrator_faults import hold
+from tests.waiting import eventually
 
 OLDER, NEWER = CONTRACT_VERSION - 1, CONTRACT_VERSION + 1
 OLD_KEY = "f" * 64

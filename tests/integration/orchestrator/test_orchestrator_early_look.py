@@ -12,12 +12,13 @@ from orchestrator.api.told import ProgressEvent, WebhookProgress
 from shared.contracts.artifact import Artifact, early_look_key, early_look_record_key
 from shared.contracts.stage import BaseGenInput
 from shared.contracts.vocabulary import Stage
-from tests.integration.orchestrator.cloud import Cloud, eventually
+from tests.integration.orchestrator.cloud import Cloud
 from tests.integration.orchestrator.conftest import StartCloud
 from tests.integration.orchestrator.scripted_runpod import ScriptedJob
 from tests.integration.orchestrator.test_orchestrator_faults import hold
 from tests.integration.orchestrator.test_orchestrator_progress import AUTHORIZED, address, all_of
 from tests.integration.orchestrator.webhook_receiver import Receiver
+from tests.waiting import eventually
 
 
 def committed(cloud: Cloud, job: ScriptedJob) -> str:

@@ -6,9 +6,10 @@ import pytest
 from shared.contracts.stage import INPUT_OF
 from shared.contracts.vocabulary import Stage
 from shared.errors import family_of
-from tests.integration.orchestrator.cloud import Cloud, eventually
+from tests.integration.orchestrator.cloud import Cloud
 from tests.integration.orchestrator.conftest import StartCloud
 from tests.integration.orchestrator.scripted_runpod import ScriptedJob
+from tests.waiting import eventually
 
 
 def failing(*outcomes: str | None) -> Any:

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from shared.contracts.vocabulary import Stage
-from tests.integration.orchestrator.cloud import DRAFT, OTHER_KEY, Cloud, eventually, orchestrating
+from tests.integration.orchestrator.cloud import DRAFT, OTHER_KEY, Cloud, orchestrating
 from tests.integration.orchestrator.conftest import StartCloud
+from tests.waiting import eventually
 
 
 def png() -> bytes:

@@ -7,9 +7,10 @@ from psycopg import sql
 
 from orchestrator.queue import CANCEL, DELIVER, NAMES, PRUNE, SUBMIT
 from shared.contracts.vocabulary import Stage
-from tests.integration.orchestrator.cloud import Cloud, eventually, replica
+from tests.integration.orchestrator.cloud import Cloud, replica
 from tests.integration.orchestrator.conftest import StartCloud
 from tests.integration.orchestrator.test_orchestrator_faults import script
+from tests.waiting import eventually
 
 
 async def ready(cloud: Cloud) -> tuple[int, dict[str, Any]]:

@@ -7,10 +7,11 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 
 from orchestrator import inputs
-from tests.integration.orchestrator.cloud import DRAFT, Cloud, eventually
+from tests.integration.orchestrator.cloud import DRAFT, Cloud
 from tests.integration.orchestrator.conftest import StartCloud
 from tests.integration.orchestrator.scripted_runpod import serving
 from tests.integration.orchestrator.test_orchestrator_flow import png
+from tests.waiting import eventually
 
 
 class SlowHost:

@@ -12,8 +12,9 @@ from websockets.exceptions import InvalidStatus
 
 from orchestrator.api.auth import key_of
 from orchestrator.settings import ApiKey
-from tests.integration.orchestrator.cloud import DRAFT, KEY, OTHER_KEY, Cloud, eventually, orchestrating
+from tests.integration.orchestrator.cloud import DRAFT, KEY, OTHER_KEY, Cloud, orchestrating
 from tests.integration.orchestrator.conftest import StartCloud
+from tests.waiting import eventually
 
 SLOW = {"rate_per_second": 0.01, "rate_burst": 5}  # nothing is refilled while a test lasts
 THEIRS = {"Authorization": f"Bearer {OTHER_KEY}"}

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from shared.contracts.vocabulary import Stage
-from tests.integration.orchestrator.cloud import Cloud, eventually
+from tests.integration.orchestrator.cloud import Cloud
 from tests.integration.orchestrator.conftest import StartCloud
 from tests.integration.orchestrator.scripted_runpod import endpoint_of
 from tests.integration.orchestrator.test_orchestrator_faults import script
+from tests.waiting import eventually
 
 USUAL = endpoint_of(Stage.BASE_GEN)
 LARGE = f"{USUAL}-large"

@@ -14,7 +14,8 @@ from orchestrator.store import Database, generations, runs
 from orchestrator.store.migrations import Source, migrate, own_migrations
 from shared.contracts.request import GenerationRequest
 from tests.contract.deployment.blocks import blocks
-from tests.integration.orchestrator.cloud import DRAFT, eventually, replica
+from tests.integration.orchestrator.cloud import DRAFT, replica
+from tests.waiting import eventually
 
 NAMES = [name for name, _ in own_migrations(set())]
 HARMLESS = re.compile(

@@ -10,11 +10,12 @@ from orchestrator.api.told import WebhookProgress
 from orchestrator.progression import MOST_TOLD
 from orchestrator.queue import TELL
 from shared.contracts.vocabulary import Stage
-from tests.integration.orchestrator.cloud import WEBHOOK_SECRET, Cloud, eventually
+from tests.integration.orchestrator.cloud import WEBHOOK_SECRET, Cloud
 from tests.integration.orchestrator.conftest import StartCloud
 from tests.integration.orchestrator.scripted_runpod import ScriptedJob
 from tests.integration.orchestrator.test_orchestrator_faults import hold
 from tests.integration.orchestrator.webhook_receiver import Receiver
+from tests.waiting import eventually
 
 
 async def move(cloud: Cloud, generation_id: str, job: ScriptedJob, fraction: float) -> None:

@@ -21,10 +21,11 @@ from orchestrator.queue import STALLED_SECONDS
 from shared.artifacts import ArtifactStore, S3Settings
 from shared.contracts.vocabulary import Stage
 from shared.ports import free_ports
-from tests.integration.orchestrator.cloud import DRAFT, WEBHOOK_SECRET, eventually
+from tests.integration.orchestrator.cloud import DRAFT, WEBHOOK_SECRET
 from tests.integration.orchestrator.fake_worker import FakeWorker
 from tests.integration.orchestrator.scripted_runpod import ScriptedJob, ScriptedRunPod, make_app, serving
 from tests.integration.orchestrator.test_orchestrator_cli import END_SECONDS, environment, serve
+from tests.waiting import eventually
 
 ONE_STAGE = {**DRAFT, "spatial_upscale": False}
 
@@ -80,7 +81,7 @@ async def ended(http: httpx.AsyncClient, made: list[str], *, seconds: float = 60
         found = [(await http.get(f"/api/generations/{one}")).json() for one in made]
         return found if all(one["state"] not in {"queued", "running"} for one in found) else None
 
-    done: list[dict[str, Any]] = await eventually(all_final, seconds)
+    done: list[dict[str, Any]] = await eventually(all_final, seconds=seconds)
     return done
 
 
@@ -158,7 +159,7 @@ async def test_a_submit_that_outlasts_the_stop_is_handed_on_at_once(ground: Fiel
         async with ground.replica() as (_, other):
             await stopped(first)
             # by its own word, long before its silence would be noticed
-            await eventually(lambda: _jobs(ground, 2), STALLED_SECONDS / 2)
+            await eventually(lambda: _jobs(ground, 2), seconds=STALLED_SECONDS / 2)
             ground.held.set()
             [done] = await ended(other, [made])
     assert done["state"] == "succeeded"
@@ -180,7 +181,7 @@ async def test_a_delivery_that_outlasts_the_stop_is_handed_on(ground: Field) -> 
         async with ground.replica():
             await stopped(first)
             ground.receiver.gate.set()
-            await eventually(told, STALLED_SECONDS)
+            await eventually(told, seconds=STALLED_SECONDS)
 
 
 async def test_what_a_killed_replica_held_is_taken_over(ground: Field) -> None:
@@ -191,7 +192,7 @@ async def test_what_a_killed_replica_held_is_taken_over(ground: Field) -> None:
         first.kill()
         await first.wait()
         async with ground.replica() as (_, other):
-            await eventually(lambda: _jobs(ground, 2), 2 * STALLED_SECONDS)
+            await eventually(lambda: _jobs(ground, 2), seconds=2 * STALLED_SECONDS)
             ground.held.set()
             [done] = await ended(other, [made])
     assert done["state"] == "succeeded"

@@ -9,8 +9,9 @@ from orchestrator.queue import PRUNE
 from orchestrator.runpod_client import RunPodClient
 from orchestrator.store import retention
 from orchestrator.tasks import Tasks
-from tests.integration.orchestrator.cloud import Cloud, Replica, eventually, replica
+from tests.integration.orchestrator.cloud import Cloud, Replica, replica
 from tests.integration.orchestrator.test_orchestrator_faults import hold
+from tests.waiting import eventually
 
 HANGING_ON = ("stage_runs", "events", "deliveries", "idempotency_keys")
 

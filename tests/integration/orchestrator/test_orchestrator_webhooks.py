@@ -9,10 +9,11 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from orchestrator.api.told import RunPodMessage, WebhookMessage
 from orchestrator.webhooks import signed_headers
-from tests.integration.orchestrator.cloud import WEBHOOK_SECRET, Cloud, eventually
+from tests.integration.orchestrator.cloud import WEBHOOK_SECRET, Cloud
 from tests.integration.orchestrator.conftest import StartCloud
 from tests.integration.orchestrator.test_orchestrator_faults import script
 from tests.integration.orchestrator.webhook_receiver import Receiver
+from tests.waiting import eventually
 
 OLD_SECRET = "whsec_" + "b2xkIHNlY3JldCBvZiB0aGUgd2ViaG9vayB0ZXN0cw=="  # pragma: allowlist secret
 

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import Response
 
-from tests.integration.orchestrator.cloud import eventually
+from tests.waiting import eventually
 
 Taken = list[tuple[dict[str, str], bytes]]
 

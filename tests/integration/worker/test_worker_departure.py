@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from shared.contracts.stage import StageReply
-from tests.contract.gateway.harness import SdkWorker, eventually, held, wait_for
+from tests.contract.gateway.harness import SdkWorker, held
 from tests.integration.worker.endpoint import Endpoint, StartEndpoint, family, living
+from tests.waiting import eventually, wait_for
 
 SLOW = {"COMFYUI_EXTRA_ARGS": "--step-seconds 1"}
 """Eight seconds of sampling: long enough to be caught in."""
