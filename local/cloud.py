@@ -4,7 +4,6 @@ Order matters: each floor is ready before the next one starts. Everything dies w
 """
 
 import asyncio
-import fcntl
 import json
 import signal
 import socket
@@ -12,8 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import gettempdir
-from typing import IO, Self
+from typing import Self
 
 import httpx
 
@@ -26,7 +24,7 @@ from local.supervisor import Service, Supervisor
 from shared.artifacts import S3Settings
 from shared.artifacts.bucket import setup
 from shared.contracts.vocabulary import Stage
-from shared.ports import free_ports
+from shared.ports import HOST, claim, free_ports
 from shared.tls import trusted
 
 FACTS = "cloud.json"
@@ -62,7 +60,7 @@ class Cloud:
         (options.state / "home").mkdir(exist_ok=True)
         self.supervisor = Supervisor(options.state / "logs")
         keys = Keys.of(options.state)
-        self._port_lock = _claim(options.port)
+        self._port_claim = _claim(options.port)
         gateway_port, *spare = free_ports(1 + options.orchestrators)
         self.layout = Layout(
             options=options,
@@ -74,7 +72,7 @@ class Cloud:
                 identities=identities(options.bucket, keys.s3_secret),
             ),
             gateway_port=gateway_port,
-            api_ports=(options.port if self._port_lock else spare[0], *spare[1:]),
+            api_ports=(options.port if self._port_claim else spare[0], *spare[1:]),
         )
         self.control = Control(options.state, self.scale)
         self._workers: dict[Stage, list[int]] = {stage: [] for stage in Stage}
@@ -97,8 +95,8 @@ class Cloud:
         await self.control.close()
         await self.supervisor.stop()
         self.layout.storage.sweep()
-        if self._port_lock:
-            self._port_lock.close()
+        if self._port_claim:
+            self._port_claim.close()
         (self.options.state / FACTS).unlink(missing_ok=True)
 
     async def scale(self, wanted: Mapping[Stage, int]) -> dict[Stage, int]:
@@ -232,23 +230,19 @@ def _answers(url: str, headers: dict[str, str] | None = None) -> Callable[[], Aw
     return ready
 
 
-def _claim(wanted: int) -> IO[bytes] | None:
-    """Holds a port for this cloud from now on, long before anybody listens there; None when it is not to be had.
-
-    Two clouds that start together would both find it free otherwise.
-    """
-    if wanted == 0:
+def _claim(wanted: int) -> socket.socket | None:
+    """Holds a port for this cloud from now on; None when it is not to be had, or any will do."""
+    mark = claim(wanted) if wanted else None
+    if mark is None:
         return None
-    lock = (Path(gettempdir()) / f"ltx2-port-{wanted}.lock").open("wb")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does it
-            probe.bind(("127.0.0.1", wanted))
+            probe.bind((HOST, wanted))
     except OSError:
-        lock.close()
+        mark.close()
         return None
-    return lock
+    return mark
 
 
 def read_facts(state: Path) -> Facts:

@@ -1,5 +1,6 @@
 """The studio as a user has it before them: one browser tab on the page of a local cloud."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -74,11 +75,13 @@ def with_node() -> dict[str, str]:
 
 
 def node_tool(name: str) -> Path:
-    """What the lock of `scripts/studio` names, installed on first use."""
-    found = TOOLS / "node_modules" / name
-    if not found.exists():
-        subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=TOOLS, env=with_node(), check=True, timeout=180)
-    return found
+    """What the lock of `scripts/studio` names, installed on first use, by whichever process of tests comes first."""
+    installed = TOOLS / "node_modules" / ".package-lock.json"  # npm writes it last
+    with (TOOLS / "package-lock.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not installed.exists():
+            subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=TOOLS, env=with_node(), check=True, timeout=180)
+    return TOOLS / "node_modules" / name
 
 
 class Studio:
