@@ -67,13 +67,20 @@ load: setup ## users ask for videos by Locust while GPUs are slept, and all is c
 	$(PY) -m tests.load.run $(ARGS)
 
 check: setup ## lint, format, types, import rules, Dockerfiles, file sizes, secrets
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target check-secrets check-types check-rest
+
+check-secrets:
+	$(PY) scripts/secrets_scan.py
+
+check-types:
+	mypy .
+
+check-rest:
 	ruff check .
 	ruff format --check .
-	mypy .
 	lint-imports
 	hadolint --config .hadolint.yaml dockerfiles/*.Dockerfile
 	$(PY) scripts/file_size.py
-	$(PY) scripts/secrets_scan.py
 
 deploy-plan: setup ## what differs between deploy/endpoints.toml and the RunPod account (RUNPOD_API_KEY or …_FILE); changes nothing
 	$(PY) -m deploy plan $(ARGS)
@@ -116,4 +123,4 @@ clean: ## remove what the tasks made
 	rm -rf clients/typescript/node_modules clients/typescript/dist clients/typescript/examples/*/dist
 	rm -rf out .local $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-.PHONY: help setup demo up scale test unit e2e browser client backend chaos load bench check comfyui gpu-check deploy-plan audit format lock gallery studio-vendor docs clean
+.PHONY: help setup demo up scale test unit e2e browser client backend chaos load bench check check-secrets check-types check-rest comfyui gpu-check deploy-plan audit format lock gallery studio-vendor docs clean
